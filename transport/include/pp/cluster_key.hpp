@@ -1,0 +1,43 @@
+// ClusterKey: the 32 secret bytes that make a node a member; kept in a file of mode 0600.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace pp {
+
+// Who holds the key is a member, nobody else is. The bytes never appear in a log, on a command line or
+// on the wire; the fingerprint may. Movable, not copyable; wiped when it ends.
+class ClusterKey {
+ public:
+  static constexpr std::size_t kBytes = 32;
+
+  // Draws a new key from the system's random source.
+  static ClusterKey generate();
+
+  // Reads a key file. Throws pp::Error naming the file when it is missing, is not a key, or can be read
+  // or written by anybody but its owner (the text says: chmod 600).
+  static ClusterKey load(const std::filesystem::path& file);
+
+  // Writes a new file of mode 0600; never overwrites one. Throws pp::Error.
+  void save(const std::filesystem::path& file) const;
+
+  // 16 hexadecimal digits, a hash of the key: the same for the same key, useless to find it.
+  std::string fingerprint() const;
+
+  std::span<const std::uint8_t, kBytes> bytes() const { return bytes_; }
+
+  ClusterKey(ClusterKey&& other) noexcept;
+  ClusterKey& operator=(ClusterKey&& other) noexcept;
+  ~ClusterKey();
+
+ private:
+  ClusterKey() = default;
+  std::array<std::uint8_t, kBytes> bytes_{};
+};
+
+}  // namespace pp

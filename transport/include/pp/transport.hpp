@@ -1,0 +1,139 @@
+// Transport: proven peers exchange messages; what carries them (fabric, sockets, memory) stays below.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pp/address.hpp>
+#include <pp/node_id.hpp>
+
+namespace pp::transport {
+
+using Clock = std::chrono::steady_clock;
+using Time = Clock::time_point;
+
+// One proven session with one peer: the control and the data channel together. Numbered by this process
+// from 1 and never used again, so that a late word about an old session cannot be mistaken for a new one.
+enum class SessionId : std::uint64_t {};
+
+// What a node says of itself in the handshake. Believed, because only a holder of the key can say it.
+struct Introduction {
+  NodeId node;
+  std::string name;                   // for people: "host:pid" unless told otherwise; at most 64 bytes
+  std::uint32_t workers = 0;          // how many jobs it runs at a time
+  std::uint64_t function_table = 0;   // fingerprint: nodes with different functions refuse each other
+  std::string build;                  // compiler and version, for the sentence of a refusal
+  std::string launch;                 // the launch it belongs to, or empty
+  std::vector<Address> addresses;     // where its control port can be dialled (filled by the transport)
+};
+
+struct Peer {
+  Introduction introduction;
+  Address remote;         // the other end of the control connection
+  std::string provider;   // what carries the data: "tcp;ofi_rxm", "control", "loopback"
+  bool dialled = false;   // we dialled it (otherwise it dialled us)
+};
+
+enum class DownReason {
+  kClosed,      // the peer's process ended or closed the connection
+  kSilent,      // nothing was heard for longer than Limits::dead
+  kReplaced,    // a newer proven session with the same node took its place (protocol.md rule 18)
+  kViolation,   // a bad seal or a malformed frame: an attack or a bug, counted as such
+  kFabric,      // the data channel failed
+  kHungUp,      // we ended it
+};
+std::string_view to_string(DownReason reason);
+
+enum class RefusalReason {
+  kWrongKey,
+  kVersion,         // another protocol version
+  kFunctionTable,   // another build: its functions are not ours
+  kLaunch,          // it belongs to another launch
+  kSelf,            // it is this very node
+  kDuplicate,       // the pair already has a session that is kept (rule 18): not an error
+  kGarbage,         // it does not speak pp
+  kTooMany,         // too many unproven connections
+  kTimeout,         // connected, but the handshake was not finished in time
+};
+std::string_view to_string(RefusalReason reason);
+
+struct Refusal {
+  Address remote;
+  RefusalReason reason{};
+  bool by_us = false;     // we refused the peer (otherwise the peer refused us)
+  std::string sentence;   // both values and the cure, printable, at most 512 bytes
+};
+
+// Monotonic since the transport was made.
+struct Counters {
+  std::uint64_t frames_sent = 0, frames_received = 0;
+  std::uint64_t bytes_sent = 0, bytes_received = 0;
+  std::uint64_t messages_sent = 0, messages_received = 0;
+  std::uint64_t refusals = 0;      // proven or not, by us or by them; kDuplicate is not counted
+  std::uint64_t violations = 0;    // bad seals and malformed frames within sessions
+  std::uint64_t sessions_up = 0, sessions_down = 0;
+};
+
+// Told what happens. Every call comes from inside poll(), on the thread that called it; a handler may
+// call dial(), send() and hang_up(), never poll() or wait().
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  // A session is proven and can carry messages in both directions. Exactly one on_down follows.
+  virtual void on_up(SessionId session, const Peer& peer) = 0;
+  // One whole message. `message` is 8-byte aligned, a multiple of 8 long, and gone after the call.
+  virtual void on_message(SessionId session, std::span<const std::byte> message) = 0;
+  // Everything that had already arrived has been handed over; nothing follows under this number.
+  virtual void on_down(SessionId session, DownReason reason, std::string_view why) = 0;
+  // A dial() came to nothing: nobody there, no route, no answer in time. Who dialled may try again.
+  virtual void on_dial_failed(const Address& address, std::string_view why) = 0;
+  virtual void on_refused(const Refusal& refusal) = 0;
+};
+
+// One node's end of the network. Used by one thread (the courier); only wake() may be called by others.
+// Destruction closes every session without a word to the handler and leaves no descriptor behind.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  // What this node says of itself, with the addresses where it listens.
+  virtual const Introduction& self() const = 0;
+
+  // Begins a connection and returns at once; on_up, on_dial_failed or on_refused tells how it ended.
+  // An address that is already being dialled is not dialled twice.
+  virtual void dial(const Address& address) = 0;
+
+  // Queues one message (a multiple of 8 bytes, at most kMaxMessage); messages of a session arrive whole
+  // and in order or the session ends. Copied before the call returns. It goes out in the next poll(),
+  // together with everything else for that peer, as soon as credit allows. False: no such session any more.
+  // Memory: the caller bounds what it queues by looking at backlog().
+  virtual bool send(SessionId session, std::span<const std::byte> message) = 0;
+
+  // Bytes queued for this session and not yet given to the network; 0 for an unknown session.
+  virtual std::size_t backlog(SessionId session) const = 0;
+
+  // Sends what is queued as far as credit allows at once, then ends the session; on_down(kHungUp) follows.
+  virtual void hang_up(SessionId session, std::string_view why) = 0;
+
+  // Moves whatever can be moved at `now`, without blocking; returns how many events there were.
+  virtual std::size_t poll(Time now, Handler& handler) = 0;
+
+  // Blocks until something can be moved, wake() was called since the last wait() began, or `deadline` has
+  // come; returns early whenever a timer of the transport's own is due. Uses no CPU while it waits.
+  virtual void wait(Time deadline) = 0;
+
+  // Ends the current or the next wait(). Any thread; cheap when nobody waits.
+  virtual void wake() noexcept = 0;
+
+  virtual Counters counters() const = 0;
+};
+
+// No message is larger; larger ones are refused by assertion at the sender and end the session at the receiver.
+inline constexpr std::size_t kMaxMessage = std::size_t{1} << 30;
+
+}  // namespace pp::transport
