@@ -1,0 +1,123 @@
+// Nodes on the real network within one test program: what happens to each is written down.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <pp/error.hpp>
+#include <pp/network_transport.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace pp::transport::testing {
+
+using Bytes = std::vector<std::byte>;
+
+inline Bytes bytes_of(std::uint64_t value, std::size_t size = 8) {
+  Bytes bytes(size, std::byte{0});
+  for (std::size_t i = 0; i + 8 <= size; i += 8) {
+    const std::uint64_t word = value + i;
+    std::memcpy(bytes.data() + i, &word, sizeof word);
+  }
+  return bytes;
+}
+
+inline std::uint64_t value_of(std::span<const std::byte> message) {
+  std::uint64_t value = 0;
+  if (message.size() >= sizeof value) std::memcpy(&value, message.data(), sizeof value);
+  return value;
+}
+
+// Writes down what a transport tells.
+class Diary : public Handler {
+ public:
+  struct Up {
+    SessionId session;
+    Peer peer;
+  };
+  struct Down {
+    SessionId session;
+    DownReason reason;
+    std::string why;
+  };
+  std::vector<Up> ups;
+  std::vector<Down> downs;
+  std::vector<std::pair<Address, std::string>> failed_dials;
+  std::vector<Refusal> refusals;
+  std::size_t messages = 0;
+  std::function<void(SessionId, std::span<const std::byte>)> read;
+
+  void on_up(SessionId session, const Peer& peer) override { ups.push_back({session, peer}); }
+  void on_message(SessionId session, std::span<const std::byte> message) override {
+    ++messages;
+    if (read) read(session, message);
+  }
+  void on_down(SessionId session, DownReason reason, std::string_view why) override {
+    downs.push_back({session, reason, std::string(why)});
+  }
+  void on_dial_failed(const Address& address, std::string_view why) override {
+    failed_dials.emplace_back(address, why);
+  }
+  void on_refused(const Refusal& refusal) override { refusals.push_back(refusal); }
+
+  std::size_t live() const { return ups.size() - downs.size(); }
+};
+
+// A node with its diary. Everything listens on 127.0.0.1.
+struct Node {
+  std::unique_ptr<Transport> transport;
+  Diary diary;
+
+  Address address() const { return transport->self().addresses.front(); }
+  SessionId session() const { return diary.ups.back().session; }
+};
+
+inline NetworkOptions options(const std::string& fabric = "off") {
+  NetworkOptions options;
+  options.introduction.node = NodeId::random();
+  options.introduction.name = "node " + options.introduction.node.short_name();
+  options.introduction.workers = 2;
+  options.introduction.function_table = 1;
+  options.introduction.build = "test";
+  options.listen = {"127.0.0.1", 0};
+  options.fabric = fabric;
+  return options;
+}
+
+inline ClusterKey same_key(const ClusterKey& key) {
+  // A second holder of the key, as another process would be: through its file.
+  const auto file =
+      std::filesystem::temp_directory_path() / ("pp-wire-" + NodeId::random().to_string() + ".key");
+  key.save(file);
+  ClusterKey copy = ClusterKey::load(file);
+  std::filesystem::remove(file);
+  return copy;
+}
+
+// Polls all nodes until `done` or the limit is up; a test that needs the limit fails.
+inline bool run(std::vector<Node*> nodes, const std::function<bool()>& done,
+                std::chrono::seconds limit = std::chrono::seconds(60)) {
+  const Time end = Clock::now() + limit;
+  while (!done()) {
+    if (Clock::now() > end) return false;
+    std::size_t events = 0;
+    for (Node* node : nodes)
+      if (node->transport) events += node->transport->poll(Clock::now(), node->diary);
+    // Nothing anywhere: let the first node's wait take the time, so that a test never spins for
+    // seconds.
+    if (events == 0 && !done()) {
+      for (Node* node : nodes)
+        if (node->transport) node->transport->wait(Clock::now() + std::chrono::microseconds(200));
+    }
+  }
+  return true;
+}
+
+}  // namespace pp::transport::testing

@@ -1,0 +1,73 @@
+// Outbox and Assembly: whole messages on both sides, pieces that fit a frame between them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <pp/transport.hpp>
+#include <span>
+#include <vector>
+
+namespace pp::transport {
+
+// In front of each piece in a frame's payload; little endian like the frame's header.
+struct PieceHeader {
+  enum Kind : std::uint32_t {
+    kWhole = 1,  // a message that fits the frame: never cut, so that it is read where it lies
+    kFirst = 2,  // the beginning of one that no frame can hold
+    kMiddle = 3,
+    kLast = 4,
+    kGoodbye = 5,  // the session's end: GoodbyeHeader and a text (session.hpp); never in pieces
+  };
+  std::uint32_t length = 0;  // of the piece without this header, a multiple of 8
+  std::uint32_t kind = 0;
+};
+static_assert(sizeof(PieceHeader) == 8);
+
+// Messages waiting for room in a frame. One block of memory that grows with the backlog and shrinks
+// when it is gone; no allocation per message.
+class Outbox {
+ public:
+  // REQUIRES: a multiple of 8 bytes, at most kMaxMessage.
+  void push(std::span<const std::byte> message);
+  // Moves as much as fits into `payload` and returns how much that was: 0 only if there is nothing.
+  // REQUIRES: payload.size() is a multiple of 8 and the same full frame each time.
+  std::size_t fill(std::span<std::byte> payload);
+
+  void clear();
+  bool empty() const { return head_ == bytes_.size(); }
+  std::size_t bytes() const { return bytes_.size() - head_; }
+  // Whole messages that fill() has moved completely so far.
+  std::uint64_t messages_moved() const { return moved_; }
+
+ private:
+  void tidy();
+
+  std::vector<std::byte> bytes_;  // [length, 8 bytes][message] ... from head_ on
+  std::size_t head_ = 0;
+  std::size_t done_ = 0;  // of the first message: bytes already moved
+  std::uint64_t moved_ = 0;
+};
+
+// Puts pieces together again. Its memory grows with what arrived, never with what was promised.
+class Assembly {
+ public:
+  enum class Step { kIncomplete, kComplete, kMalformed };
+
+  // No message grows larger than `limit`.
+  explicit Assembly(std::size_t limit = kMaxMessage) : limit_(limit) {}
+
+  // Takes a piece of kind kFirst, kMiddle or kLast. After kComplete, message() is valid until
+  // take() is called again.
+  Step take(std::uint32_t kind, std::span<const std::byte> piece);
+  std::span<const std::byte> message() const { return bytes_; }
+  // Whether a message has begun and not ended: no kWhole may come now.
+  bool open() const { return open_; }
+
+ private:
+  const std::size_t limit_;
+  std::vector<std::byte> bytes_;
+  bool open_ = false;
+};
+
+}  // namespace pp::transport

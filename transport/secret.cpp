@@ -1,0 +1,22 @@
+// Secret's wiping, which the compiler must not optimise away.
+#include "secret.hpp"
+
+#include <sodium.h>
+
+namespace pp::transport {
+
+Secret::Secret(Secret&& other) noexcept : bytes_(other.bytes_) {
+  sodium_memzero(other.bytes_.data(), kBytes);
+}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  if (this != &other) {
+    bytes_ = other.bytes_;
+    sodium_memzero(other.bytes_.data(), kBytes);
+  }
+  return *this;
+}
+
+Secret::~Secret() { sodium_memzero(bytes_.data(), kBytes); }
+
+}  // namespace pp::transport
