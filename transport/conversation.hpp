@@ -1,0 +1,67 @@
+// Conversation: one control connection from the first byte to the last, and the session it carries.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <pp/transport.hpp>
+#include <string>
+#include <vector>
+
+#include "fabric.hpp"
+#include "handshake.hpp"
+#include "session.hpp"
+#include "socket.hpp"
+
+namespace pp::transport {
+
+// What NetworkTransport knows of one connection. It only stores; the transport acts.
+struct Conversation {
+  enum class Stage {
+    kLookingUp,   // a host name is being resolved
+    kConnecting,  // TCP is
+    kHandshake,   // unproven
+    kParked,   // unproven; its Hello waits until our own dial to the same node is decided (rule 18)
+    kRefused,  // our last word is on its way; waits for the peer to close
+    kOpening,  // proven; the fabric's lane is not open yet
+    kUp,       // on_up was called
+    kLeaving,  // hung up by us: what is queued goes out, then goodbye, then the peer closes
+    kOver,     // nothing follows; swept at the end of poll()
+  };
+
+  std::uint32_t slot = 0;  // its place in the table of conversations
+  Stage stage = Stage::kHandshake;
+  bool dialled = false;
+  Address address;              // as dialled
+  Address remote;               // numeric
+  Time deadline = Time::max();  // of the stage
+
+  std::vector<Endpoint> endpoints;  // still to be tried, last first
+  std::uint64_t lookup = 0;
+  std::optional<Descriptor> connecting;
+  std::optional<Connection> connection;
+  bool writable_wanted = false;  // as told to the poller
+  bool heard = false;            // at least one byte came
+  bool ended = false;            // end of file or an error on the control connection
+
+  std::unique_ptr<Handshake> handshake;
+
+  SessionId id{};
+  std::uint64_t number = 0;  // on the wire: `id` in the low half, random bits in the high one
+  std::unique_ptr<Session> session;
+  Peer peer;
+  std::optional<FabricPeer> fabric_peer;
+  std::string fabric_error;  // what on_send_failed said
+  bool dirty = false;        // in the list of those to flush
+  bool finished_writing = false;
+  std::string hang_up_why;
+
+  bool unproven() const {
+    return stage == Stage::kHandshake || stage == Stage::kParked || stage == Stage::kRefused;
+  }
+  bool carries() const {
+    return stage == Stage::kOpening || stage == Stage::kUp || stage == Stage::kLeaving;
+  }
+};
+
+}  // namespace pp::transport

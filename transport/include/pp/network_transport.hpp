@@ -1,0 +1,44 @@
+// The transport between processes and hosts: a control connection and a libfabric endpoint per node.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <pp/cluster_key.hpp>
+#include <pp/transport.hpp>
+
+namespace pp::transport {
+
+// Every wait has a limit, and every limit a name. Seconds unless the type says otherwise.
+struct Limits {
+  std::chrono::milliseconds connect{2000};     // TCP connect
+  std::chrono::milliseconds handshake{2000};   // from accepted or connected to proven
+  std::chrono::milliseconds fabric{5000};      // from proven to both data directions open
+  std::chrono::milliseconds heartbeat{1000};   // an otherwise silent session says that it lives
+  std::chrono::milliseconds dead{3000};        // silence after which a session is over
+  std::uint32_t unproven = 64;                 // connections under handshake (protocol.md rule 26)
+  std::uint32_t unproven_per_source = 8;
+  std::uint32_t credit_frames = 64;            // data frames a peer may have in flight towards us
+};
+
+struct NetworkOptions {
+  Introduction introduction;
+  // Where the control port listens; port 0 takes any free one. An empty host chooses an interface: `interface`
+  // if given, otherwise the first one that is up, is not loopback and is not a container's or a virtual bridge.
+  Address listen;
+  std::string interface;                       // "eth0"; empty = choose
+  // "tcp;ofi_rxm" (default), another libfabric provider by name, or "off": the same sealed frames on the
+  // control connection and no fabric port open (protocol.md rule 28).
+  std::string fabric = "tcp;ofi_rxm";
+  std::uint16_t fabric_port = 0;               // 0: control port + 1 if the control port was given, else any
+  Limits limits;
+};
+
+// Opens the control port and the fabric endpoint. Throws pp::Error that names what was tried: an address in
+// use, an interface that does not exist (with those considered and why they were skipped), no provider.
+// The process's signal handlers and environment are as they were when this returns.
+std::unique_ptr<Transport> open_network(ClusterKey key, NetworkOptions options);
+
+}  // namespace pp::transport

@@ -1,0 +1,149 @@
+// NetworkTransport: the thin shell of sockets and fabric around handshakes and sessions.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <pp/network_transport.hpp>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "conversation.hpp"
+#include "fabric.hpp"
+#include "gate.hpp"
+#include "poller.hpp"
+#include "rate_limit.hpp"
+#include "resolver.hpp"
+#include "socket.hpp"
+
+namespace pp::transport {
+
+// Transport's contract on a real network. Three files: network_transport.cpp has the interface and
+// the order of a poll(), network_approach.cpp how strangers become peers, network_session.cpp what
+// peers exchange.
+class NetworkTransport final : public Transport, private FabricHandler, private MessageSink {
+ public:
+  NetworkTransport(ClusterKey key, NetworkOptions options);
+  ~NetworkTransport() override;
+
+  const Introduction& self() const override { return options_.introduction; }
+  void dial(const Address& address) override;
+  bool send(SessionId session, std::span<const std::byte> message) override;
+  std::size_t backlog(SessionId session) const override;
+  void hang_up(SessionId session, std::string_view why) override;
+  std::size_t poll(Time now, Handler& handler) override;
+  void wait(Time deadline) override;
+  void wake() noexcept override { poller_.wake(); }
+  Counters counters() const override;
+
+ private:
+  using Stage = Conversation::Stage;
+  static constexpr int kFabricChances = 2;
+  // The poller's tags; a conversation's tag is its slot, far below.
+  static constexpr std::uint64_t kListenerTag = Poller::kReserved - 1;
+  static constexpr std::uint64_t kFabricTag = Poller::kReserved - 2;
+  static constexpr std::uint64_t kResolverTag = Poller::kReserved - 3;
+
+  // ---- network_transport.cpp
+  void listen();
+  Conversation* find(SessionId session) const;
+  Conversation* find_number(std::uint64_t number) const;
+  Conversation& begin_conversation(bool dialled);
+  void number_session(Conversation& c);
+  void drop(Conversation& c);
+  void sweep();
+  void due(Time at) { next_timer_ = std::min(next_timer_, at); }
+  void take_events();
+  void run_timers();
+  void watch(Conversation& c, bool writable);
+
+  // ---- network_approach.cpp
+  void start_dials();
+  bool start_dial(const Address& address);
+  void take_lookups();
+  void connect_next(Conversation& c, std::string why);
+  void take_connected(Conversation& c);
+  void take_strangers();
+  void refuse_at_the_door(Listener::Accepted& accepted, Gate::Entry entry);
+  void pause_listening(bool pause);
+  void advance(Conversation& c);
+  void converse(Conversation& c);
+  void decide(Conversation& c);
+  void decide_parked();
+  void conclude_refused(Conversation& c);
+  void promote(Conversation& c);
+  void dial_failed(Conversation& c, std::string_view why);
+  void report_refusal(Conversation& c, const Objection& objection, bool by_us);
+  void stranger_left(Conversation& c);
+  void stranger_late(Conversation& c);
+  void stranger_gone(Conversation& c);
+  Hello hello() const;
+  DataChannel wanted_with(const NodeId& node) const;
+  Conversation* session_with(const NodeId& node) const;
+  bool dialled_by_smaller(const Conversation& c) const;
+  bool dials_node(const Conversation& listener) const;
+  bool hears_from(const NodeId& node) const;
+
+  // ---- network_session.cpp
+  void on_frame(std::span<std::byte> frame) override;
+  void on_send_failed(FabricPeer peer, std::string_view why) override;
+  void on_message(std::span<const std::byte> message) override;
+  void announce(Conversation& c);
+  void take_control(Conversation& c, bool last = false);
+  void take_control_frames(Conversation& c);
+  bool take(Conversation& c, Lane lane, std::span<std::byte> frame);
+  void touch(Conversation& c);
+  void flush_dirty();
+  void flush(Conversation& c);
+  void flush_fabric(Conversation& c);
+  void flush_control(Conversation& c);
+  void poll_fabric();
+  void settle_ended();
+  bool settle(Conversation& c);
+  void tick(Conversation& c);
+  void fabric_failed(Conversation& c, std::string_view why);
+  void end(Conversation& c, DownReason reason, std::string_view why);
+
+  const ClusterKey key_;
+  NetworkOptions options_;
+  const std::uint32_t ciphers_;
+
+  Poller poller_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<Fabric> fabric_;
+  FabricAddress fabric_address_;
+  Resolver resolver_;
+  Gate gate_;
+  RateLimit reports_;
+  bool listening_paused_ = false;
+
+  std::vector<std::unique_ptr<Conversation>> conversations_;  // by slot; free slots are null
+  std::vector<std::uint32_t> free_slots_;
+  std::deque<Conversation*> sessions_;  // by SessionId - first_session_; null: over
+  std::uint64_t first_session_ = 1;
+  std::unordered_map<NodeId, Conversation*> by_node_;  // opening, up
+  // How often the fabric failed us with a node: after kFabricChances its data goes by the control
+  // connection.
+  std::unordered_map<NodeId, int> fabric_failures_;
+  std::vector<FabricPeer> removals_;  // given up; removed when the fabric is not calling us
+
+  std::vector<Address> dials_;                  // asked for, not begun
+  std::vector<Conversation*> dirty_;            // to be flushed
+  std::vector<Conversation*> stuck_;            // a fabric frame waits for kAgain to end
+  std::vector<Conversation*> endings_;          // the control connection ended or a goodbye came
+  bool parked_ = false, over_ = false;          // some conversation may be
+  std::span<const Poller::Event> events_seen_;  // by wait(), for the next poll()
+  bool events_fresh_ = false;
+  Time next_look_{};
+  Time next_timer_ = Time::max();
+
+  Handler* handler_ = nullptr;  // during poll()
+  Conversation* receiving_ = nullptr;
+  Time now_{};
+  std::size_t handled_ = 0;
+  std::uint64_t strays_ = 0;  // fabric frames that belong to no session
+  Counters counters_;         // of what is over; living sessions count for themselves
+};
+
+}  // namespace pp::transport

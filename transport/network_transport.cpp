@@ -1,0 +1,305 @@
+// NetworkTransport's interface, and the order in which a poll() goes about its work.
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cassert>
+#include <pp/error.hpp>
+
+#include "interfaces.hpp"
+#include "network.hpp"
+
+namespace pp::transport {
+namespace {
+
+constexpr std::chrono::milliseconds kFabricRetry{1};
+constexpr std::chrono::microseconds kLookEvery{50};  // at the sockets, beside the fabric
+
+std::uint32_t random_bits() {
+  std::uint32_t bits = 0;
+  std::size_t got = 0;
+  while (got < sizeof bits) {
+    const ssize_t some = ::getrandom(reinterpret_cast<char*>(&bits) + got, sizeof bits - got, 0);
+    if (some > 0) got += static_cast<std::size_t>(some);
+  }
+  return bits;
+}
+
+Counters add(Counters a, const Counters& b) {
+  a.frames_sent += b.frames_sent;
+  a.frames_received += b.frames_received;
+  a.bytes_sent += b.bytes_sent;
+  a.bytes_received += b.bytes_received;
+  a.messages_sent += b.messages_sent;
+  a.messages_received += b.messages_received;
+  a.violations += b.violations;
+  return a;  // the rest is counted by the transport alone
+}
+
+bool is_any(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
+
+}  // namespace
+
+std::unique_ptr<Transport> open_network(ClusterKey key, NetworkOptions options) {
+  return std::make_unique<NetworkTransport>(std::move(key), std::move(options));
+}
+
+NetworkTransport::NetworkTransport(ClusterKey key, NetworkOptions options)
+    : key_(std::move(key)),
+      options_(std::move(options)),
+      ciphers_(available_ciphers()),
+      gate_(options_.limits.unproven, options_.limits.unproven_per_source),
+      reports_(32, 8) {
+  Introduction& who = options_.introduction;
+  if (who.launch.size() > kMaxLaunch)
+    throw Error("the launch's name '" + who.launch + "' is longer than " +
+                std::to_string(kMaxLaunch) + " bytes; shorten it");
+  who.name.resize(std::min(who.name.size(), kMaxName));
+  who.build.resize(std::min(who.build.size(), kMaxBuild));
+  if (options_.limits.credit_frames == 0)
+    throw Error("Limits::credit_frames is 0: no peer could ever send; use 1 or more");
+  listen();
+  poller_.add(resolver_.fd(), kResolverTag, true, false);
+}
+
+NetworkTransport::~NetworkTransport() = default;
+
+void NetworkTransport::listen() {
+  std::string host = options_.listen.host;
+  std::string published = host;
+  if (host.empty() || is_any(host)) {
+    published = choose_interface(options_.interface).address;
+    if (host.empty()) host = published;
+  }
+  std::string why;
+  const std::vector<Endpoint> at = look_up({host, options_.listen.port}, false, why);
+  if (at.empty()) throw Error("cannot listen at " + options_.listen.to_string() + ": " + why);
+  listener_ = std::make_unique<Listener>(at.front());
+  const Address bound = listener_->address();
+  if (!is_any(bound.host)) published = bound.host;
+  options_.introduction.addresses = {{published, bound.port}};
+  poller_.add(listener_->fd(), kListenerTag, true, false);
+
+  if (options_.fabric == "off") return;
+  Fabric::Options fabric;
+  fabric.provider = options_.fabric;
+  fabric.host = published;
+  fabric.port = options_.fabric_port;
+  if (fabric.port == 0 && options_.listen.port != 0)
+    fabric.port = static_cast<std::uint16_t>(options_.listen.port + 1);
+  fabric_ = std::make_unique<Fabric>(fabric);
+  fabric_address_ = fabric_->address();
+  poller_.add(fabric_->wait_fd(), kFabricTag, true, false);
+}
+
+// ---- the interface
+
+void NetworkTransport::dial(const Address& address) {
+  const auto same = [&address](const auto& c) {
+    return c != nullptr && c->dialled && c->address == address && c->stage <= Stage::kParked;
+  };
+  if (std::find(dials_.begin(), dials_.end(), address) != dials_.end() ||
+      std::any_of(conversations_.begin(), conversations_.end(), same))
+    return;
+  dials_.push_back(address);
+}
+
+bool NetworkTransport::send(SessionId session, std::span<const std::byte> message) {
+  Conversation* const c = find(session);
+  if (c == nullptr || c->stage != Stage::kUp) return false;
+  c->session->queue(message);
+  touch(*c);
+  return true;
+}
+
+std::size_t NetworkTransport::backlog(SessionId session) const {
+  const Conversation* const c = find(session);
+  return c == nullptr || c->session == nullptr ? 0
+                                               : c->session->backlog() + c->connection->unsent();
+}
+
+void NetworkTransport::hang_up(SessionId session, std::string_view why) {
+  Conversation* const c = find(session);
+  if (c == nullptr || c->stage != Stage::kUp) return;
+  c->stage = Stage::kLeaving;
+  c->deadline = Time::min();  // the next poll() knows the time
+  c->hang_up_why = printable(why);
+  c->session->say_goodbye(why);
+  by_node_.erase(c->peer.introduction.node);
+  due(Time::min());
+  touch(*c);
+}
+
+std::size_t NetworkTransport::poll(Time now, Handler& handler) {
+  assert(handler_ == nullptr);  // a handler must not call poll()
+  now_ = now;
+  handler_ = &handler;
+  handled_ = 0;
+  for (Conversation* const c : stuck_) touch(*c);
+  stuck_.clear();
+  flush_dirty();
+  if (!dials_.empty()) start_dials();
+  take_events();
+  if (fabric_ != nullptr) poll_fabric();
+  if (!endings_.empty()) settle_ended();
+  if (parked_) decide_parked();
+  if (now_ >= next_timer_) run_timers();
+  flush_dirty();
+  if (over_) sweep();
+  handler_ = nullptr;
+  return handled_;
+}
+
+void NetworkTransport::wait(Time deadline) {
+  if (!dirty_.empty()) return;
+  if (!dials_.empty()) due(now_ + kFabricRetry);
+  if (fabric_ != nullptr && !fabric_->may_sleep()) return;
+  deadline = std::min(deadline, next_timer_);
+  if (!stuck_.empty()) deadline = std::min(deadline, Clock::now() + kFabricRetry);
+  events_seen_ = poller_.wait(deadline);
+  events_fresh_ = true;
+}
+
+Counters NetworkTransport::counters() const {
+  Counters sum = counters_;
+  for (const auto& c : conversations_)
+    if (c != nullptr && c->session != nullptr) sum = add(sum, c->session->counters());
+  return sum;
+}
+
+// ---- the parts of a poll()
+
+void NetworkTransport::take_events() {
+  // A courier that spins for an answer on the fabric must not pay for a look at every socket each
+  // time.
+  if (!events_fresh_ && fabric_ != nullptr && now_ < next_look_) return;
+  next_look_ = now_ + kLookEvery;
+  const auto events = events_fresh_ ? events_seen_ : poller_.ready();
+  events_fresh_ = false;
+  for (const Poller::Event& event : events) {
+    if (event.tag == kListenerTag) {
+      take_strangers();
+    } else if (event.tag == kResolverTag) {
+      take_lookups();
+    } else if (event.tag < conversations_.size() && conversations_[event.tag] != nullptr) {
+      Conversation& c = *conversations_[event.tag];
+      if (c.stage == Stage::kConnecting) {
+        take_connected(c);
+      } else if (c.carries()) {
+        if (event.writable) touch(c);
+        if (event.readable) take_control(c);
+      } else if (c.unproven()) {
+        advance(c);
+      }
+    }
+  }
+}
+
+void NetworkTransport::run_timers() {
+  next_timer_ = Time::max();
+  if (listening_paused_) {
+    if (gate_.admits(now_)) {
+      pause_listening(false);
+    } else {
+      due(gate_.until(now_));
+    }
+  }
+  for (std::size_t i = 0; i < conversations_.size(); ++i) {  // may grow meanwhile
+    if (conversations_[i] == nullptr) continue;
+    Conversation& c = *conversations_[i];
+    if (c.stage == Stage::kOver) continue;
+    if (c.carries()) {
+      tick(c);
+    } else if (now_ >= c.deadline) {
+      stranger_late(c);
+    }
+    if (c.stage == Stage::kOver) continue;
+    due(c.deadline);
+    if (c.carries()) due(c.session->next_due());
+  }
+}
+
+void NetworkTransport::sweep() {
+  over_ = false;
+  for (const FabricPeer peer : removals_) fabric_->remove(peer);
+  removals_.clear();
+  for (auto& c : conversations_) {
+    if (c == nullptr || c->stage != Stage::kOver) continue;
+    std::erase(dirty_, c.get());
+    std::erase(stuck_, c.get());
+    std::erase(endings_, c.get());
+    free_slots_.push_back(c->slot);
+    c.reset();
+  }
+}
+
+// ---- conversations
+
+Conversation& NetworkTransport::begin_conversation(bool dialled) {
+  std::uint32_t slot = static_cast<std::uint32_t>(conversations_.size());
+  if (free_slots_.empty()) {
+    conversations_.emplace_back();
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  conversations_[slot] = std::make_unique<Conversation>();
+  conversations_[slot]->slot = slot;
+  conversations_[slot]->dialled = dialled;
+  return *conversations_[slot];
+}
+
+// A number that a stranger at the fabric's open port cannot guess.
+void NetworkTransport::number_session(Conversation& c) {
+  const std::uint64_t id = first_session_ + sessions_.size();
+  sessions_.push_back(&c);
+  c.id = SessionId{id};
+  c.number = std::uint64_t{random_bits()} << 32 | (id & 0xffffffff);
+}
+
+Conversation* NetworkTransport::find(SessionId session) const {
+  const std::uint64_t index = static_cast<std::uint64_t>(session) - first_session_;
+  return index < sessions_.size() ? sessions_[index] : nullptr;
+}
+
+Conversation* NetworkTransport::find_number(std::uint64_t number) const {
+  // The low half of the id, completed from the ids in use.
+  const std::uint32_t index =
+      static_cast<std::uint32_t>(number) - static_cast<std::uint32_t>(first_session_);
+  Conversation* const c = index < sessions_.size() ? sessions_[index] : nullptr;
+  return c != nullptr && c->number == number ? c : nullptr;
+}
+
+// Closes all that the conversation holds. Its place is freed by sweep(), when nobody looks at it
+// any more.
+void NetworkTransport::drop(Conversation& c) {
+  if (c.stage == Stage::kOver) return;
+  if (!c.dialled && c.unproven()) gate_.leave(c.slot);
+  if (listening_paused_) due(now_);
+  c.stage = Stage::kOver;
+  over_ = true;
+  if (c.connection) poller_.remove(c.connection->fd());
+  if (c.connecting) poller_.remove(c.connecting->get());
+  c.connection.reset();
+  c.connecting.reset();
+  c.handshake.reset();
+  if (c.session != nullptr) counters_ = add(counters_, c.session->counters());
+  c.session.reset();
+  if (c.fabric_peer) removals_.push_back(*c.fabric_peer);
+  c.fabric_peer.reset();
+  const auto known = by_node_.find(c.peer.introduction.node);
+  if (known != by_node_.end() && known->second == &c) by_node_.erase(known);
+  const std::uint64_t index = static_cast<std::uint64_t>(c.id) - first_session_;
+  if (index < sessions_.size()) sessions_[index] = nullptr;
+  while (!sessions_.empty() && sessions_.front() == nullptr) {
+    sessions_.pop_front();
+    ++first_session_;
+  }
+}
+
+void NetworkTransport::watch(Conversation& c, bool writable) {
+  if (c.writable_wanted == writable || c.ended) return;
+  c.writable_wanted = writable;
+  poller_.change(c.connection->fd(), c.slot, true, writable);
+}
+
+}  // namespace pp::transport
