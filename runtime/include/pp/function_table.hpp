@@ -1,0 +1,115 @@
+// Function table: every function that may run on another node, and the number by which nodes name
+// it.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <pp/callable.hpp>
+#include <pp/codec.hpp>
+#include <pp/fingerprint.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <vector>
+
+namespace pp::runtime {
+
+// One function that may travel. It lives as long as the program, has one address, and is complete
+// once the table is sealed; after that nobody changes it.
+struct Function {
+  std::string_view name;    // for people
+  std::string_view key;     // its identity: the mangled name
+  std::uint64_t id;         // what travels: the first 8 bytes of BLAKE2b(key); 0 before seal()
+  std::uint64_t signature;  // fingerprint of argument and result types
+
+  // Decodes the arguments, calls, appends the encoded result (nothing for void). What the function
+  // throws passes through; DecodeError if the bytes are not arguments of this function. Any thread.
+  void (*run_encoded)(std::span<const std::byte> arguments, codec::Bytes& result);
+
+  bool travels;  // false: it runs on this node only; why_it_stays() says why
+
+  enum class Standing {
+    kRegistered,  // not sealed yet
+    kTravels,
+    kAmbiguous,  // another function has the same key: internal linkage in two files
+    kLate,       // registered after the table was sealed: a plug-in
+  } standing;
+  Function* next;  // the table's, until it is sealed
+};
+
+// All functions of this program, in an order that every build of the same sources agrees on. Filled
+// before main by the function_of<...>() that appear in the program, called or not; read-only once
+// sealed. Any thread.
+class FunctionTable {
+ public:
+  // Fixes the table; the first call computes, every other returns the same. Throws pp::Error if two
+  // functions have the same id, naming both.
+  static const FunctionTable& seal();
+
+  // The function another node means by `id`; null if there is none or it does not travel.
+  const Function* find(std::uint64_t id) const;
+
+  // BLAKE2b over the keys and signatures of all that travel: nodes with equal tables understand
+  // each other's jobs.
+  std::uint64_t fingerprint() const { return fingerprint_; }
+
+  // Functions that travel.
+  std::size_t size() const { return by_id_.size(); }
+
+  // The sentence about two functions with one id among functions sorted by id; empty if there are
+  // none. Public for its test: nobody can make two names that collide.
+  static std::string clash_among(std::span<const Function* const> by_id);
+
+  // Called by function_of's registrar only.
+  static bool add(Function& function, const char* key);
+
+ private:
+  explicit FunctionTable(Function* registered);
+
+  std::vector<const Function*> by_id_;  // sorted
+  std::uint64_t fingerprint_ = 0;
+  std::string clash_;  // not empty: what seal() throws
+};
+
+// The sentence for a function that runs on this node only: what is wrong and what to do. Empty if
+// it travels.
+std::string why_it_stays(const Function& function);
+
+template <class Callable>
+struct Entry {
+  static void run_encoded(std::span<const std::byte> arguments, codec::Bytes& result) {
+    auto values = codec::decode_whole<arguments_of<Callable>>(arguments);
+    if constexpr (std::is_void_v<result_of<Callable>>)
+      std::apply(Callable{}, std::move(values));
+    else
+      codec::encode<result_of<Callable>>(result, std::apply(Callable{}, std::move(values)));
+  }
+
+  static inline constinit Function function{NameOf<Callable>::value,
+                                            {},
+                                            0,
+                                            codec::mix(codec::fingerprint<arguments_of<Callable>>(),
+                                                       codec::fingerprint<result_of<Callable>>()),
+                                            &run_encoded,
+                                            false,
+                                            Function::Standing::kRegistered,
+                                            nullptr};
+
+  // Before main; `function` is constant-initialised, so the order among files does not matter.
+  static inline const bool registered = FunctionTable::add(function, typeid(Callable).name());
+};
+
+// The table's entry for a function (`Constant<f>`) or a captureless lambda or stateless functor.
+// That the call is compiled is what registers it; it need not be reached.
+template <class Callable>
+const Function& function_of() {
+  if constexpr (must_be_callable<Callable>()) {
+    [[maybe_unused]] const bool* pin = &Entry<Callable>::registered;
+    return Entry<Callable>::function;
+  } else {
+    std::abort();  // never compiled to the end
+  }
+}
+
+}  // namespace pp::runtime
