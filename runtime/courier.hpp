@@ -1,0 +1,183 @@
+// Courier: the one thread on the network: messages in, calls out, and back.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <pp/dial_plan.hpp>
+#include <pp/discovery.hpp>
+#include <pp/function_table.hpp>
+#include <pp/runtime.hpp>
+#include <pp/transport.hpp>
+#include <thread>
+#include <vector>
+
+#include "borrowed_job.hpp"
+#include "crew.hpp"
+#include "guarded.hpp"
+#include "ledger.hpp"
+#include "log.hpp"
+#include "messages.hpp"
+#include "prefetch.hpp"
+#include "queue.hpp"
+#include "thief.hpp"
+#include "victim.hpp"
+
+namespace pp::runtime {
+
+// Carries between the transport and this node's queue, ledger, thief and victim. It runs no user
+// code but the encoding of the arguments of jobs that it lends. Public members may be called from
+// any thread; the others run on the courier's own.
+class Courier final : public Crew::Outside,
+                      public BorrowedJob::Desk,
+                      private transport::Handler,
+                      private messages::Listener {
+ public:
+  struct Parts {
+    Queue& queue;
+    Log& log;
+    const FunctionTable& functions;
+  };
+
+  // `parts` must outlive this. Nothing runs before start().
+  Courier(const Options& options, std::unique_ptr<transport::Transport> transport, Parts parts);
+  ~Courier() override;
+
+  // `crew` must outlive stop().
+  void start(Crew& crew);
+  // Lends, borrows and steals no more; peers are told. Loans still open come back as Closed
+  // failures; what is borrowed and not begun goes back to its owner. REQUIRES: the crew has
+  // stopped.
+  void stop();
+
+  std::vector<NodeView> nodes() const;
+  const transport::Introduction& self() const { return transport_->self(); }
+  bool wait_for_nodes(std::size_t others, Clock::time_point deadline) const;
+  // Returns when the driver of this worker's launch has said goodbye or is gone; true if it said
+  // goodbye.
+  bool wait_for_goodbye();
+
+  struct Figures {
+    std::vector<NodeStatistics> nodes;  // the others
+    std::uint64_t lent = 0, lost = 0, late = 0, refused = 0, stolen = 0;
+  };
+  // Asks every peer; waits for the answers until `deadline`.
+  Figures figures(Clock::time_point deadline);
+
+  // Crew::Outside
+  void wake() noexcept override { transport_->wake(); }
+  void hungry() noexcept override;
+
+  // BorrowedJob::Desk
+  void begun() override;
+  void completed(Completed completed) override;
+  const std::string& node_name() const override { return transport_->self().name; }
+
+ private:
+  struct PeerRecord {
+    transport::Peer peer;
+    messages::Load load;
+    std::optional<Clock::time_point> asked;  // when a request went out that is not answered
+    bool left = false;                       // it said goodbye: what follows is no surprise
+    bool told = false;                       // we did
+  };
+  // What other threads may read.
+  struct Board {
+    std::map<SessionId, NodeView> present;
+    std::map<NodeId, NodeStatistics> figures;  // of everybody ever met
+    std::uint64_t answers_missing = 0;
+    std::uint64_t asked = 0;
+    bool goodbye = false;
+    bool driver_gone = false;
+    std::uint64_t lent = 0, lost = 0, late = 0, refused = 0;
+  };
+
+  void run();
+  void turn(Clock::time_point now);
+  void say_goodbye();
+  template <class Condition>
+  void poll_until(Condition holds);
+  void say_leave(SessionId session, PeerRecord& record);
+  void send(SessionId to, const messages::Encoded& message);
+  void send_results();
+  void serve_thieves();
+  void serve_parked();
+  bool serve(const Victim::Thief& thief);
+  bool lend(const Victim::Thief& thief, std::size_t most);
+  bool encode(Job& job, codec::Bytes& arguments);
+  bool give_back(const Victim::Thief& thief, std::size_t most);
+  void steal();
+  bool hungry_soon() const;
+  void note_answer();
+  void tell_load(Clock::time_point now);
+  messages::Load load() const;
+  Victim::Stock stock() const;
+  void requeue(const std::vector<Ledger::Verdict>& verdicts);
+  void settle(Job& job, const messages::Result& result);
+  void fail(Job& job, Failure failure);
+  void dial(Clock::time_point now);
+  void look_after_driver(Clock::time_point now);
+  std::string who(SessionId session) const;
+  PeerRecord* peer(SessionId session);
+
+  // transport::Handler
+  void on_up(SessionId session, const transport::Peer& peer) override;
+  void on_message(SessionId session, std::span<const std::byte> message) override;
+  void on_down(SessionId session, transport::DownReason reason, std::string_view why) override;
+  void on_dial_failed(const Address& address, std::string_view why) override;
+  void on_refused(const transport::Refusal& refusal) override;
+
+  // messages::Listener: what `speaker_` says
+  void on(const messages::Steal& steal) override;
+  void on(const messages::Grant& grant) override;
+  void on(const messages::Redirect& redirect) override;
+  void on(const messages::None& none) override;
+  void on(std::span<const messages::Returned> returned) override;
+  void on(std::span<const messages::Result> results) override;
+  void on(const messages::Load& load) override;
+  void on(std::span<const messages::Member> members) override;
+  void on_leave(std::string_view why) override;
+
+  const Options options_;
+  Parts parts_;
+  std::unique_ptr<transport::Transport> transport_;
+  Crew* crew_ = nullptr;
+
+  // The courier's own thread only.
+  discovery::FixedList seeds_;
+  discovery::DialPlan plan_;
+  Ledger ledger_;
+  Thief thief_;
+  Victim victim_;
+  std::map<SessionId, PeerRecord> peers_;
+  SessionId speaker_{};
+  Prefetch prefetch_;
+  std::size_t borrowed_open_ = 0;  // jobs we have and whose results are not sent
+  bool sent_ = false;              // since the last poll of the transport
+  Clock::time_point next_load_;
+  std::optional<NodeId> driver_;                  // of this worker's launch
+  std::optional<Clock::time_point> driver_lost_;  // since when it is not connected
+  Clock::duration driver_patience_{};
+
+  mutable Guarded<Board> board_;
+  mutable std::condition_variable board_changed_;
+  Guarded<std::vector<Completed>> completed_;
+  // Relaxed: a flag for the courier, which is woken after it was set.
+  std::atomic<bool> ask_due_{false};
+  // Relaxed: a statistic.
+  std::atomic<std::uint64_t> stolen_{0};
+  // Somebody could be asked for work now. Relaxed: only spares a wake-up; when it is missed, the
+  // courier's own look at the crew after every wake-up, once a second at least, makes good.
+  std::atomic<bool> may_ask_{false};
+  // Fewer borrowed jobs than this in the queue: ask for more. Relaxed: as may_ask_.
+  std::atomic<std::size_t> low_water_{0};
+  // Release/acquire: what was done before stop() is seen by the thread that ends.
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace pp::runtime

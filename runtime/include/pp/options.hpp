@@ -1,0 +1,59 @@
+// Options: how a node runs; a plain struct, read from PP_* variables unless the program fills it
+// itself.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <pp/address.hpp>
+#include <string>
+#include <vector>
+
+namespace pp {
+
+enum class Role : std::uint8_t {
+  kDriver,  // runs the program's body, submits jobs and works
+  kWorker,  // serves others until its driver says goodbye
+};
+
+struct Options {
+  // Jobs at a time. 0: as many as the affinity mask and the cgroup's CPU quota allow. (PP_WORKERS)
+  unsigned workers = 0;
+
+  Role role = Role::kDriver;  // PP_ROLE=driver|worker
+
+  // Where to listen, "host:port"; port 0 takes any free one, an empty host (":7000") chooses an
+  // interface. Without it and without peers no network is opened and no key is needed. (PP_LISTEN)
+  std::string listen;
+  // Nodes to connect to; one that answers is enough to meet all. (PP_PEERS=host:port,host:port)
+  std::vector<Address> peers;
+  // The cluster key, made by pp-keygen; needed as soon as the network is opened. (PP_KEY_FILE)
+  std::string key_file;
+  std::string interface;  // PP_IFACE=eth0
+  std::string fabric =
+      "tcp;ofi_rxm";   // PP_FABRIC: a libfabric provider, or "off" for the control connection alone
+  std::string name;    // PP_NAME; empty: "host:pid"
+  std::string launch;  // PP_LAUNCH: nodes of different launches refuse each other
+
+  // pp::run's driver waits until this many nodes, itself included, are there before the body
+  // begins. (PP_NODES)
+  unsigned nodes = 1;
+  std::chrono::milliseconds join_timeout{30'000};  // PP_JOIN_TIMEOUT, in seconds
+
+  // A job whose execution is lost with its node is run again so many times; then it fails with
+  // NodeLost. (PP_RETRIES)
+  unsigned retries = 3;
+
+  // Stack of each worker thread. Only what is touched costs memory; jobs that wait run others on
+  // top of their own stack.
+  std::size_t stack_bytes = std::size_t{64} << 20;
+
+  int report_fd = -1;  // PP_REPORT_FD: where pp-launch wants to read what happens
+
+  // Reads PP_*. Throws pp::Error naming the variable, its value and what was expected.
+  static Options from_environment();
+
+  bool opens_network() const { return !listen.empty() || !peers.empty(); }
+};
+
+}  // namespace pp

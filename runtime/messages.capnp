@@ -1,0 +1,94 @@
+# What two nodes of a cluster say to each other.
+@0xb3c86a1b53a0f7c2;
+# What two nodes say to each other once their session is proven. Each message is one Message; those of a session arrive whole and
+# in order. `number` names a loan at the owner (the node that lends); it is never used twice in a process's life. Whatever
+# contradicts what is said here ends the session as a violation.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("pp::runtime::wire");
+
+struct Message {
+  union {
+    steal @0 :Steal;
+    grant @1 :Grant;
+    returned @2 :List(Returned);
+    result @3 :List(Result);
+    load @4 :Load;
+    members @5 :List(Member);
+    leave @6 :Text;          # "I go": the peer lends this node nothing any more and answers with a leave of its own. Until that comes,
+                             # grants may be under way to the leaver; it returns them. Then it ends the session.
+  }
+}
+
+struct Steal {
+  # Thief to victim: give me jobs. At most one is open per session and direction; it is answered by exactly one Grant, at once or
+  # whenever there is something to give: a Grant of kind `none` says that the request stays with the victim (it is the lifeline).
+  workers @0 :UInt32;      # of the thief
+  idle @1 :UInt32;         # of these without a job
+}
+
+struct Grant {
+  # Victim to thief. `jobs` and `redirect` answer the request and close it; `none` leaves it open.
+  union {
+    jobs @0 :List(Job);    # lent; the thief answers each with a Result or a Returned
+    redirect @1 :Data;     # NodeId (16 bytes) of a node that has work: what the victim had was borrowed there and is back there
+    none @2 :Void;
+  }
+  queued @3 :UInt32;       # at the victim, after this grant
+}
+
+struct Job {
+  number @0 :UInt64;
+  attempt @1 :UInt32;      # 1 for the first execution
+  function @2 :UInt64;     # its id in the function table that both have
+  arguments @3 :Data;
+}
+
+struct Returned {
+  # Borrower to owner: not done here, yours again. The owner queues it; if it had begun, as another attempt.
+  number @0 :UInt64;
+  begun @1 :Bool;
+  reason @2 :Reason;
+  enum Reason {
+    wanted @0;             # another thief wants work: it was sent to the owner
+    leaving @1;            # this node ends
+    unknownFunction @2;    # a function id that is not in the table: the owner runs it itself
+  }
+}
+
+struct Result {
+  # Borrower to owner: done. The owner delivers it if the loan is still open.
+  number @0 :UInt64;
+  union {
+    value @1 :Data;
+    failure @2 :Failure;
+  }
+}
+
+struct Failure {
+  # As pp::runtime::Failure.
+  kind @0 :UInt8;
+  type @1 :Text;
+  message @2 :Text;
+  node @3 :Text;
+  function @4 :Text;
+  attempt @5 :UInt32;
+}
+
+struct Load {
+  # To every peer: about once a second, and as the answer when the peer asks. A thief asleep that reads of work asks again.
+  queued @0 :UInt32;
+  idle @1 :UInt32;
+  jobs @2 :UInt64;         # executions ended, since the node's start
+  nanoseconds @3 :UInt64;  # that they took
+  stolen @4 :UInt64;       # of the executions: borrowed ones
+  ask @5 :UInt64;          # not 0: answer with your Load, `answers` set to this
+  answers @6 :UInt64;
+}
+
+struct Member {
+  # Sent when a session comes up: the other nodes that the sender has a session with, so that one reachable node is enough to
+  # meet all.
+  node @0 :Data;           # 16 bytes
+  addresses @1 :List(Text);
+}

@@ -1,0 +1,103 @@
+// What nodes say to each other, as values; messages.capnp has the protocol. The only door to Cap'n
+// Proto in this room.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <pp/address.hpp>
+#include <pp/codec.hpp>
+#include <pp/errors.hpp>
+#include <pp/node_id.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace pp::runtime::messages {
+
+struct Steal {
+  std::uint32_t workers = 0;
+  std::uint32_t idle = 0;
+};
+
+struct LentJob {
+  std::uint64_t number = 0;
+  std::uint32_t attempt = 1;
+  std::uint64_t function = 0;
+  std::span<const std::byte> arguments;  // of the message, or of the sender
+};
+
+struct Grant {
+  std::vector<LentJob> jobs;
+  std::uint32_t queued = 0;
+};
+struct Redirect {
+  NodeId owner;
+  std::uint32_t queued = 0;
+};
+struct None {
+  std::uint32_t queued = 0;
+};
+
+enum class Reason : std::uint8_t { kWanted, kLeaving, kUnknownFunction };
+std::string_view to_string(Reason reason);
+
+struct Returned {
+  std::uint64_t number = 0;
+  bool begun = false;
+  Reason reason{};
+};
+
+struct Result {
+  std::uint64_t number = 0;
+  std::variant<std::span<const std::byte>, Failure> outcome;
+};
+
+struct Load {
+  std::uint32_t queued = 0;
+  std::uint32_t idle = 0;
+  std::uint64_t jobs = 0;
+  std::uint64_t nanoseconds = 0;
+  std::uint64_t stolen = 0;
+  std::uint64_t ask = 0;
+  std::uint64_t answers = 0;
+};
+
+struct Member {
+  NodeId node;
+  std::vector<Address> addresses;
+};
+
+// One message, whole. Each function throws nothing but std::bad_alloc.
+using Encoded = std::vector<std::byte>;
+Encoded encode(const Steal& steal);
+Encoded encode(const Grant& grant);
+Encoded encode(const Redirect& redirect);
+Encoded encode(const None& none);
+Encoded encode(std::span<const Returned> returned);
+Encoded encode(std::span<const Result> results);
+Encoded encode(const Load& load);
+Encoded encode(std::span<const Member> members);
+Encoded encode_leave(std::string_view why);
+
+// Told what a message says; what it is handed is gone after the call.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  virtual void on(const Steal& steal) = 0;
+  virtual void on(const Grant& grant) = 0;
+  virtual void on(const Redirect& redirect) = 0;
+  virtual void on(const None& none) = 0;
+  virtual void on(std::span<const Returned> returned) = 0;
+  virtual void on(std::span<const Result> results) = 0;
+  virtual void on(const Load& load) = 0;
+  virtual void on(std::span<const Member> members) = 0;
+  virtual void on_leave(std::string_view why) = 0;
+};
+
+// Throws pp::Error when the bytes are no message of ours; nothing has been told then. Never reads
+// or allocates beyond what arrived.
+void decode(std::span<const std::byte> message, Listener& listener);
+
+}  // namespace pp::runtime::messages

@@ -1,0 +1,88 @@
+// Options from PP_* variables.
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <pp/error.hpp>
+#include <pp/options.hpp>
+#include <string_view>
+
+namespace pp {
+
+namespace {
+
+std::string_view variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string_view{} : std::string_view{value};
+}
+
+[[noreturn]] void refuse(const char* name, std::string_view value, const std::string& expected) {
+  throw Error("pp: " + std::string(name) + "=" + std::string(value) + ": expected " + expected);
+}
+
+template <class Number>
+void read_number(const char* name, Number least, Number most, const char* unit, Number& into) {
+  const std::string_view value = variable(name);
+  if (value.empty()) return;
+  Number number{};
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc{} || end != value.data() + value.size() || number < least ||
+      number > most) {
+    refuse(name, value,
+           std::string(unit) + " from " + std::to_string(least) + " to " + std::to_string(most));
+  }
+  into = number;
+}
+
+void read_text(const char* name, std::string& into) {
+  if (const std::string_view value = variable(name); !value.empty()) into = value;
+}
+
+}  // namespace
+
+Options Options::from_environment() {
+  Options options;
+  read_number("PP_WORKERS", 0u, 4096u, "a number of workers", options.workers);
+  if (const std::string_view role = variable("PP_ROLE"); !role.empty()) {
+    if (role == "worker") {
+      options.role = Role::kWorker;
+    } else if (role != "driver") {
+      refuse("PP_ROLE", role, "driver or worker");
+    }
+  }
+  read_text("PP_LISTEN", options.listen);
+  if (!options.listen.empty()) {
+    try {
+      Address::parse((options.listen.starts_with(':') ? "x" : "") + options.listen);
+    } catch (const Error& error) {
+      refuse("PP_LISTEN", options.listen, std::string("host:port or :port (") + error.what() + ")");
+    }
+  }
+  try {
+    options.peers = Address::parse_list(variable("PP_PEERS"));
+  } catch (const Error& error) {
+    refuse("PP_PEERS", variable("PP_PEERS"),
+           std::string("host:port,host:port,... (") + error.what() + ")");
+  }
+  read_text("PP_KEY_FILE", options.key_file);
+  read_text("PP_IFACE", options.interface);
+  read_text("PP_FABRIC", options.fabric);
+  read_text("PP_NAME", options.name);
+  if (options.name.size() > 64) refuse("PP_NAME", options.name, "at most 64 bytes");
+  read_text("PP_LAUNCH", options.launch);
+  read_number("PP_NODES", 1u, 100'000u, "a number of nodes", options.nodes);
+  unsigned seconds = static_cast<unsigned>(options.join_timeout.count() / 1000);
+  read_number("PP_JOIN_TIMEOUT", 1u, 86'400u, "seconds", seconds);
+  options.join_timeout = std::chrono::seconds(seconds);
+  read_number("PP_RETRIES", 0u, 1'000u, "a number of retries", options.retries);
+  read_number("PP_REPORT_FD", 0, 1'048'576, "a file descriptor", options.report_fd);
+  if (options.role == Role::kWorker && options.peers.empty() && options.listen.empty()) {
+    throw Error(
+        "pp: a worker (PP_ROLE=worker) needs somebody to work for: name a node in "
+        "PP_PEERS=host:port, or a port to be "
+        "found at in PP_LISTEN=host:port");
+  }
+  return options;
+}
+
+}  // namespace pp

@@ -1,0 +1,45 @@
+// Runtime: the public face of a node.
+#include <pp/runtime.hpp>
+#include <stdexcept>
+
+#include "node.hpp"
+
+namespace pp {
+
+Runtime::Runtime(const Options& options) : node_(std::make_unique<runtime::Node>(options)) {}
+
+Runtime::~Runtime() = default;
+
+const std::string& Runtime::name() const { return node_->name(); }
+
+NodeId Runtime::id() const { return node_->id(); }
+
+unsigned Runtime::workers() const { return node_->workers(); }
+
+std::vector<NodeView> Runtime::nodes() const {
+  return node_->courier() == nullptr ? std::vector<NodeView>{} : node_->courier()->nodes();
+}
+
+std::string Runtime::address() const {
+  if (node_->courier() == nullptr) return {};
+  const auto& addresses = node_->courier()->self().addresses;
+  return addresses.empty() ? std::string{} : addresses.front().to_string();
+}
+
+bool Runtime::wait_for_nodes(unsigned count, std::chrono::milliseconds limit) const {
+  if (count <= 1) return true;
+  return node_->courier() != nullptr &&
+         node_->courier()->wait_for_nodes(count - 1, runtime::Clock::now() + limit);
+}
+
+void Runtime::serve() {
+  if (node_->courier() == nullptr) throw Error("pp: a worker without a network serves nobody");
+  if (!node_->courier()->wait_for_goodbye())
+    node_->log().info("the driver is gone: this worker leaves");
+}
+
+Statistics Runtime::stats() const { return node_->statistics(); }
+
+void Runtime::print_stats(std::ostream& out) const { print_statistics(out, stats()); }
+
+}  // namespace pp

@@ -1,0 +1,88 @@
+// Thief: the choice of a victim.
+#include "thief.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace pp::runtime {
+
+void Thief::peer_up(SessionId peer) { peers_.try_emplace(peer); }
+
+void Thief::peer_down(SessionId peer) {
+  const auto entry = peers_.find(peer);
+  if (entry == peers_.end()) return;
+  if (entry->second.state == State::kAsked) --under_way_;
+  peers_.erase(entry);
+  if (favourite_ == peer) favourite_.reset();
+}
+
+std::optional<SessionId> Thief::ask() {
+  if (under_way_ >= kUnderWay) return std::nullopt;
+  std::optional<SessionId> victim;
+  if (favourite_ && peers_.at(*favourite_).state == State::kIdle) {
+    victim = favourite_;
+  } else {
+    std::vector<std::map<SessionId, Peer>::const_iterator> open;
+    for (auto entry = peers_.cbegin(); entry != peers_.cend(); ++entry) {
+      if (entry->second.state == State::kIdle) open.push_back(entry);
+    }
+    if (open.empty()) return std::nullopt;
+    std::uniform_int_distribution<std::size_t> any(0, open.size() - 1);
+    const auto one = open[any(random_)];
+    const auto other = open[any(random_)];
+    victim = (one->second.queued >= other->second.queued ? one : other)->first;
+  }
+  peers_.at(*victim).state = State::kAsked;
+  ++under_way_;
+  return victim;
+}
+
+bool Thief::may_ask() const {
+  return under_way_ < kUnderWay && std::any_of(peers_.begin(), peers_.end(), [](const auto& entry) {
+           return entry.second.state == State::kIdle;
+         });
+}
+
+void Thief::granted(SessionId peer) {
+  const auto entry = peers_.find(peer);
+  if (entry == peers_.end()) return;
+  if (entry->second.state == State::kAsked) --under_way_;
+  entry->second.state = State::kIdle;
+  favourite_ = peer;
+}
+
+void Thief::refused(SessionId peer) {
+  const auto entry = peers_.find(peer);
+  if (entry == peers_.end()) return;
+  if (entry->second.state == State::kAsked) --under_way_;
+  entry->second.state = State::kParked;
+  if (favourite_ == peer) favourite_.reset();
+}
+
+void Thief::redirected(SessionId peer, std::optional<SessionId> to) {
+  const auto entry = peers_.find(peer);
+  if (entry == peers_.end()) return;
+  if (entry->second.state == State::kAsked) --under_way_;
+  entry->second.state = State::kIdle;
+  favourite_.reset();
+  const auto target = to ? peers_.find(*to) : peers_.end();
+  if (target == peers_.end()) return;
+  favourite_ = to;
+  // The owner is about to get jobs back; a request parked there is served then, a new one now does
+  // no harm.
+  if (target->second.state == State::kParked) target->second.state = State::kIdle;
+}
+
+void Thief::heard(SessionId peer, std::uint32_t queued) {
+  const auto entry = peers_.find(peer);
+  if (entry == peers_.end()) return;
+  entry->second.queued = queued;
+  if (queued > 0 && entry->second.state == State::kParked) entry->second.state = State::kIdle;
+}
+
+bool Thief::asks(SessionId peer) const {
+  const auto entry = peers_.find(peer);
+  return entry != peers_.end() && entry->second.state == State::kAsked;
+}
+
+}  // namespace pp::runtime

@@ -1,0 +1,65 @@
+// Thief: decides when this node asks for work, and whom.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <pp/transport.hpp>
+#include <random>
+
+namespace pp::runtime {
+
+using transport::SessionId;
+
+// A state machine, used by the courier's thread. One request at most is open per peer; while it is
+// unanswered or lies parked at the peer as our lifeline, the peer is not asked again, except after
+// word that it has work. Nobody polls: when every peer holds a parked request there is nothing to
+// do but wait.
+class Thief {
+ public:
+  explicit Thief(std::uint64_t seed) : random_(seed) {}
+
+  void peer_up(SessionId peer);
+  void peer_down(SessionId peer);
+
+  // Whom to ask now, if anybody; counts as asked. Call until it says nobody. REQUIRES: this node is
+  // hungry. The last victim that gave first, else the more loaded of two random ones (Mitzenmacher
+  // 2001).
+  std::optional<SessionId> ask();
+
+  // Whether ask() would name somebody.
+  bool may_ask() const;
+
+  // Answers. A refusal parks the request there; a grant or a redirect closes it.
+  void granted(SessionId peer);
+  void refused(SessionId peer);
+  // The peer sent us on to a node it had borrowed from: ask that one next.
+  void redirected(SessionId peer, std::optional<SessionId> to);
+
+  // From grants and heartbeats. A peer that has work and holds a parked request of ours may be
+  // asked anew.
+  void heard(SessionId peer, std::uint32_t queued);
+
+  // Whether an answer of this peer is under way: who asks a node does not give to it meanwhile. A
+  // parked request does not count, or two idle nodes would wait for each other for ever.
+  bool asks(SessionId peer) const;
+
+ private:
+  enum class State : std::uint8_t {
+    kIdle,    // may be asked
+    kAsked,   // the answer is under way
+    kParked,  // refused: our request lies there
+  };
+  struct Peer {
+    State state = State::kIdle;
+    std::uint32_t queued = 0;  // the last load heard
+  };
+  static constexpr int kUnderWay = 2;  // unanswered requests at a time
+
+  std::map<SessionId, Peer> peers_;
+  std::optional<SessionId> favourite_;  // gave last, or was pointed out to us
+  std::minstd_rand random_;
+  int under_way_ = 0;
+};
+
+}  // namespace pp::runtime

@@ -1,0 +1,59 @@
+// Victim: decides what a thief gets.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <pp/transport.hpp>
+#include <vector>
+
+namespace pp::runtime {
+
+using transport::SessionId;
+
+// A state machine, used by the courier's thread. It remembers the requests that could not be met
+// (protocol.md rule 11): one per thief, void when its session ends.
+class Victim {
+ public:
+  struct Thief {
+    SessionId session{};
+    std::uint32_t workers = 1;
+    std::uint32_t idle = 0;
+  };
+  // What this node has, a moment ago.
+  struct Stock {
+    std::size_t own = 0;       // queued jobs that may be lent
+    std::size_t borrowed = 0;  // queued jobs that only their owner may lend
+    std::uint32_t workers = 1;
+    std::uint32_t idle = 0;  // of these without a job: their need comes first
+  };
+  struct Gift {
+    std::size_t lend = 0;  // so many of our own
+    std::size_t give_back =
+        0;  // otherwise: so many borrowed ones to their owner, where the thief is sent
+    bool none() const { return lend == 0 && give_back == 0; }
+  };
+
+  // About half of what exceeds our idle workers' need, weighted by the two nodes' workers; at least
+  // one if there is any. Borrowed jobs only when there are none of our own. Nothing for a node that
+  // we are asking ourselves.
+  static Gift decide(const Stock& stock, const Thief& thief, bool we_ask_it);
+
+  // The request stays here; a later one of the same thief replaces it.
+  void park(const Thief& thief);
+  void unpark(SessionId thief);
+  bool anybody_parked() const { return !parked_.empty(); }
+  // Longest waiting first.
+  std::vector<Thief> parked() const;
+
+ private:
+  struct Entry {
+    Thief thief;
+    std::uint64_t since;
+  };
+  std::map<SessionId, Entry> parked_;
+  std::uint64_t clock_ = 0;  // counts requests
+};
+
+}  // namespace pp::runtime

@@ -1,0 +1,335 @@
+// Messages: what goes out comes back, and no garbage does harm.
+#include "messages.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <numeric>
+#include <optional>
+#include <pp/error.hpp>
+#include <random>
+
+#include "sanitized.hpp"
+
+namespace pp::runtime::messages {
+namespace {
+
+std::span<const std::byte> bytes(const std::string& text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+std::string text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+NodeId node(std::uint8_t first) {
+  NodeId id;
+  std::iota(id.bytes.begin(), id.bytes.end(), first);
+  return id;
+}
+
+// Writes down what it is told, in words, so that two messages are compared by two texts; and how
+// much memory the telling took.
+class Scribe final : public Listener {
+ public:
+  void on(const Steal& steal) override { tell("steal", steal.workers, steal.idle); }
+  void on(const Grant& grant) override {
+    tell("grant", grant.queued);
+    entries += grant.jobs.size();
+    for (const LentJob& job : grant.jobs) {
+      tell("job", job.number, job.attempt, job.function, text(job.arguments));
+    }
+  }
+  void on(const Redirect& redirect) override {
+    tell("redirect", redirect.owner.to_string(), redirect.queued);
+  }
+  void on(const None& none) override { tell("none", none.queued); }
+  void on(std::span<const Returned> returned) override {
+    tell("returned");
+    entries += returned.size();
+    for (const Returned& each : returned) {
+      tell("one", each.number, each.begun, static_cast<int>(each.reason), to_string(each.reason));
+    }
+  }
+  void on(std::span<const Result> results) override {
+    tell("results");
+    entries += results.size();
+    for (const Result& each : results) {
+      if (const auto* value = std::get_if<0>(&each.outcome)) {
+        tell("value", each.number, text(*value));
+      } else {
+        const Failure& failure = std::get<1>(each.outcome);
+        tell("failure", each.number, static_cast<int>(failure.kind), failure.type, failure.message,
+             failure.node, failure.function, failure.attempt);
+      }
+    }
+  }
+  void on(const Load& load) override {
+    tell("load", load.queued, load.idle, load.jobs, load.nanoseconds, load.stolen, load.ask,
+         load.answers);
+  }
+  void on(std::span<const Member> members) override {
+    tell("members");
+    entries += members.size();
+    for (const Member& each : members) {
+      tell("member", each.node.to_string());
+      entries += each.addresses.size();
+      for (const Address& address : each.addresses) tell(address.to_string());
+    }
+  }
+  void on_leave(std::string_view why) override { tell("leave", why); }
+
+  std::string story;
+  std::size_t entries = 0;
+
+ private:
+  template <class... T>
+  void tell(const T&... parts) {
+    if (story.size() > 100'000) return;  // enough to compare
+    ((story += word(parts) + "|"), ...);
+  }
+  static std::string word(std::string_view text) { return std::string(text); }
+  template <class Number>
+  requires std::is_arithmetic_v<Number>
+  static std::string word(Number number) { return std::to_string(number); }
+};
+
+std::string heard(const Encoded& message) {
+  EXPECT_EQ(message.size() % 8, 0u) << "the transport carries whole words";
+  Scribe scribe;
+  decode(message, scribe);
+  return scribe.story;
+}
+
+Failure failure() {
+  Failure failure;
+  failure.kind = Failure::Kind::kUndecodable;
+  failure.type = "my::Type";
+  failure.message = std::string("with a \0 inside", 15);
+  failure.node = "n";
+  failure.function = "";
+  failure.attempt = 3;
+  return failure;
+}
+
+const std::string kArguments = "some arguments, as bytes";
+
+std::vector<Encoded> one_of_each_kind() {
+  const std::vector<Returned> returned{{1, true, Reason::kLeaving}, {2, false, Reason::kWanted}};
+  const std::vector<Result> results{{7, bytes(kArguments)}, {8, failure()}};
+  const std::vector<Member> members{{node(1), {Address{"10.0.0.1", 7000}, Address{"::1", 1}}},
+                                    {node(2), {}}};
+  return {encode(Steal{4, 3}),
+          encode(Grant{{{1, 2, 3, bytes(kArguments)}, {4, 5, 6, {}}}, 7}),
+          encode(Redirect{node(9), 5}),
+          encode(None{6}),
+          encode(returned),
+          encode(results),
+          encode(Load{1, 2, 3, 4, 5, 6, 7}),
+          encode(members),
+          encode_leave("the work is done")};
+}
+
+TEST(Messages, a_request_comes_back) { EXPECT_EQ(heard(encode(Steal{4, 3})), "steal|4|3|"); }
+
+TEST(Messages, a_grant_comes_back) {
+  EXPECT_EQ(heard(encode(Grant{{{1, 2, 1ull << 63, bytes(kArguments)}, {4, 5, 6, {}}}, 7})),
+            "grant|7|job|1|2|9223372036854775808|" + kArguments + "|job|4|5|6||");
+  EXPECT_EQ(heard(encode(Grant{})), "grant|0|");
+}
+
+TEST(Messages, a_redirect_and_a_refusal_come_back) {
+  EXPECT_EQ(heard(encode(Redirect{node(9), 5})), "redirect|" + node(9).to_string() + "|5|");
+  EXPECT_EQ(heard(encode(None{6})), "none|6|");
+}
+
+TEST(Messages, returned_loans_come_back_with_their_reasons) {
+  const std::vector<Returned> all{{1, true, Reason::kLeaving},
+                                  {2, false, Reason::kWanted},
+                                  {3, false, Reason::kUnknownFunction}};
+  EXPECT_EQ(heard(encode(all)),
+            "returned|one|1|1|1|the node was leaving|one|2|0|0|another thief wanted it|"
+            "one|3|0|2|the node does not know its function|");
+  EXPECT_EQ(heard(encode(std::span<const Returned>{})), "returned|");
+}
+
+TEST(Messages, results_come_back_as_values_and_failures) {
+  const std::vector<Result> all{{7, bytes(kArguments)}, {8, failure()}, {9, bytes("")}};
+  EXPECT_EQ(heard(encode(all)), "results|value|7|" + kArguments + "|failure|8|3|my::Type|" +
+                                    std::string("with a \0 inside", 15) + "|n||3|value|9||");
+}
+
+TEST(Messages, every_kind_of_failure_comes_back) {
+  for (std::uint8_t kind = 0; kind <= 3; ++kind) {
+    const std::vector<Result> one{{1, Failure::of(static_cast<Failure::Kind>(kind), "because")}};
+    EXPECT_EQ(heard(encode(one)), "results|failure|1|" + std::to_string(kind) + "||because|||1|");
+  }
+}
+
+TEST(Messages, figures_come_back) {
+  EXPECT_EQ(heard(encode(Load{1, 2, 3, 4, 5, 6, ~0ull})), "load|1|2|3|4|5|6|18446744073709551615|");
+}
+
+TEST(Messages, members_come_back_with_their_addresses) {
+  const std::vector<Member> members{{node(1), {Address{"10.0.0.1", 7000}, Address{"::1", 1}}},
+                                    {node(2), {}}};
+  EXPECT_EQ(heard(encode(members)), "members|member|" + node(1).to_string() +
+                                        "|10.0.0.1:7000|[::1]:1|member|" + node(2).to_string() +
+                                        "|");
+}
+
+TEST(Messages, a_goodbye_comes_back) {
+  EXPECT_EQ(heard(encode_leave("the work is done")), "leave|the work is done|");
+  EXPECT_EQ(heard(encode_leave("")), "leave||");
+}
+
+TEST(Messages, large_ones_come_back) {
+  const std::string large(3'000'000, 'x');
+  EXPECT_EQ(heard(encode(Grant{{{1, 1, 1, bytes(large)}}, 0})).size(),
+            std::strlen("grant|0|job|1|1|1||") + large.size());
+  std::vector<Result> many;
+  for (std::uint64_t i = 0; i < 20'000; ++i) many.push_back({i, bytes(kArguments)});
+  Scribe scribe;
+  decode(encode(many), scribe);
+  EXPECT_EQ(scribe.entries, many.size());
+  // Small ones are right after large ones: the scratch memory was left clean.
+  EXPECT_EQ(heard(encode(Steal{4, 3})), "steal|4|3|");
+  EXPECT_EQ(heard(encode(Grant{})), "grant|0|");
+}
+
+TEST(Messages, a_member_with_more_addresses_than_expected_comes_back) {
+  Member member{node(1), {}};
+  for (std::uint16_t i = 0; i < 2000; ++i) member.addresses.push_back({"host.example", i});
+  Scribe scribe;
+  decode(encode(std::vector{member}), scribe);
+  EXPECT_EQ(scribe.entries, 2001u);
+}
+
+// Decodes garbage: it is refused in words, or understood as something no larger than it was.
+void survive(const Encoded& garbage) {
+  Scribe scribe;
+  try {
+    decode(garbage, scribe);
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()), "");
+    EXPECT_EQ(scribe.story, "") << "nothing is told of a message that is refused";
+    return;
+  }
+  // What decode() allows to be read: lists may lie on top of each other or be of empty entries.
+  EXPECT_LE(scribe.entries, garbage.size() / 16);
+}
+
+TEST(Messages, every_prefix_of_a_message_is_refused_or_harmless) {
+  for (const Encoded& whole : one_of_each_kind()) {
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      survive(Encoded(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
+    }
+  }
+  Scribe scribe;
+  EXPECT_THROW(decode({}, scribe), Error);
+}
+
+TEST(Messages, words_after_the_message_change_nothing) {
+  for (Encoded message : one_of_each_kind()) {
+    const std::string story = heard(message);
+    message.resize(message.size() + 64, std::byte{0xff});
+    EXPECT_EQ(heard(message), story);
+  }
+}
+
+TEST(Messages, flipped_bits_are_refused_or_harmless) {
+  std::mt19937 random(20'240'601);
+  const std::vector<Encoded> originals = one_of_each_kind();
+  for (int i = 0; i < 20'000; ++i) {
+    Encoded garbage = originals[random() % originals.size()];
+    for (std::size_t flips = 1 + random() % 4; flips > 0; --flips) {
+      garbage[random() % garbage.size()] ^= std::byte{1} << random() % 8;
+    }
+    survive(garbage);
+  }
+}
+
+TEST(Messages, random_words_in_the_place_of_pointers_are_refused_or_harmless) {
+  std::mt19937_64 random(99);
+  const std::vector<Encoded> originals = one_of_each_kind();
+  for (std::size_t i = 0; i < times(20'000, 10'000); ++i) {
+    Encoded garbage = originals[random() % originals.size()];
+    const std::uint64_t word = random() >> random() % 64;
+    std::memcpy(garbage.data() + random() % (garbage.size() / 8) * 8, &word, 8);
+    survive(garbage);
+  }
+}
+
+TEST(Messages, noise_is_refused_or_harmless) {
+  std::mt19937 random(7);
+  for (std::size_t i = 0; i < times(5'000, 2'000); ++i) {
+    Encoded noise(random() % 40 * 8);
+    for (std::byte& each : noise) each = static_cast<std::byte>(random());
+    if (!noise.empty() && i % 2 == 0) {  // one segment of the right size: past the first check
+      const std::uint64_t table = std::uint64_t{noise.size() / 8 - 1} << 32;
+      std::memcpy(noise.data(), &table, 8);
+    }
+    survive(noise);
+  }
+}
+
+// A list of entries without content: a word of list can claim 500 million of them.
+//   word 0  segment table: one segment of so many words
+//   word 1  pointer to the message: 1 word of data, 1 pointer
+//   word 2  the message's data: which of its kinds it is
+//   word 3  its pointer: a list of structs, 0 words in all
+//   word 4  the list's tag: how many structs, of 0 words each
+Encoded list_of_nothing(const Encoded& like, std::uint64_t entries) {
+  std::vector<std::uint64_t> words(like.size() / 8);
+  std::memcpy(words.data(), like.data(), like.size());
+  words[3] = 1 | std::uint64_t{7} << 32;
+  words[4] = entries << 2;
+  Encoded crafted(like.size());
+  std::memcpy(crafted.data(), words.data(), like.size());
+  return crafted;
+}
+
+class OversizedLists : public testing::TestWithParam<int> {};
+
+TEST_P(OversizedLists, of_empty_entries_are_refused) {
+  const std::vector<Returned> returned(4);
+  const std::vector<Result> results(4, Result{1, bytes(kArguments)});
+  const std::vector<Member> members(4);
+  const Encoded like = std::vector{encode(returned), encode(results),
+                                   encode(members)}[static_cast<std::size_t>(GetParam())];
+  for (const std::uint64_t entries : {1ull << 10, 1ull << 20, (1ull << 29) - 1, (1ull << 30) - 1}) {
+    Scribe scribe;
+    EXPECT_THROW(decode(list_of_nothing(like, entries), scribe), Error) << entries;
+  }
+}
+
+TEST_P(OversizedLists, never_hold_more_entries_than_may_be_read) {
+  std::vector<Encoded> kinds;
+  const std::vector<Returned> returned(1000);
+  const std::vector<Result> results(1000, Result{1, bytes(kArguments)});
+  const std::vector<Member> members(1000);
+  kinds = {encode(returned), encode(results), encode(members)};
+  const Encoded& like = kinds[static_cast<std::size_t>(GetParam())];
+  survive(list_of_nothing(like, like.size() / 8 * 2));
+  survive(list_of_nothing(like, like.size() / 8 + 32));
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryKind, OversizedLists, testing::Values(0, 1, 2));
+
+TEST(Messages, unknown_numbers_are_refused) {
+  // The kind of message is the first data word; no kind 1000 exists.
+  Encoded unknown = encode(Steal{1, 1});
+  const std::uint64_t kind = 1000;
+  std::memcpy(unknown.data() + 16, &kind, 8);
+  Scribe scribe;
+  EXPECT_THROW(decode(unknown, scribe), Error);
+  const std::vector<Returned> strange{{1, false, static_cast<Reason>(3)}};
+  EXPECT_THROW(decode(encode(strange), scribe), Error);
+  const std::vector<Result> odd{{1, Failure::of(static_cast<Failure::Kind>(4), "")}};
+  EXPECT_THROW(decode(encode(odd), scribe), Error);
+  EXPECT_EQ(scribe.story, "");
+}
+
+}  // namespace
+}  // namespace pp::runtime::messages

@@ -1,0 +1,169 @@
+// Options: each PP_* variable, understood or refused with its name, its value and what was
+// expected.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <pp/error.hpp>
+#include <pp/options.hpp>
+#include <string>
+
+namespace pp {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// An environment without PP_* variables, put back as it was afterwards.
+class OptionsFromEnvironment : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* name : kNames) {
+      if (const char* value = std::getenv(name)) before_[name] = value;
+      unsetenv(name);
+    }
+  }
+  void TearDown() override {
+    for (const char* name : kNames) unsetenv(name);
+    for (const auto& [name, value] : before_) setenv(name.c_str(), value.c_str(), 1);
+  }
+
+  static Options with(const char* name, const std::string& value) {
+    setenv(name, value.c_str(), 1);
+    const Options options = Options::from_environment();
+    unsetenv(name);
+    return options;
+  }
+  // The sentence with which it is refused; empty if it is not.
+  static std::string refusal(const char* name, const std::string& value) {
+    setenv(name, value.c_str(), 1);
+    std::string sentence;
+    try {
+      Options::from_environment();
+    } catch (const Error& error) {
+      sentence = error.what();
+    }
+    unsetenv(name);
+    return sentence;
+  }
+  static void expect_refused(const char* name, std::initializer_list<const char*> values,
+                             const std::string& expected) {
+    for (const char* value : values) {
+      EXPECT_THAT(refusal(name, value),
+                  AllOf(HasSubstr(name), HasSubstr(value), HasSubstr(expected)))
+          << name << "=" << value;
+    }
+  }
+
+ private:
+  static constexpr const char* kNames[] = {
+      "PP_WORKERS", "PP_ROLE",         "PP_LISTEN",   "PP_PEERS",  "PP_KEY_FILE",
+      "PP_IFACE",   "PP_FABRIC",       "PP_NAME",     "PP_LAUNCH", "PP_NODES",
+      "PP_RETRIES", "PP_JOIN_TIMEOUT", "PP_REPORT_FD"};
+  std::map<std::string, std::string> before_;
+};
+
+TEST_F(OptionsFromEnvironment, nothing_set_is_a_driver_of_its_own) {
+  const Options options = Options::from_environment();
+  EXPECT_EQ(options.workers, 0u);
+  EXPECT_EQ(options.role, Role::kDriver);
+  EXPECT_EQ(options.nodes, 1u);
+  EXPECT_EQ(options.retries, 3u);
+  EXPECT_EQ(options.join_timeout, std::chrono::seconds(30));
+  EXPECT_EQ(options.report_fd, -1);
+  EXPECT_THAT(options.peers, IsEmpty());
+  EXPECT_FALSE(options.opens_network());
+}
+
+TEST_F(OptionsFromEnvironment, an_empty_variable_is_as_good_as_none) {
+  for (const char* name : {"PP_WORKERS", "PP_ROLE", "PP_LISTEN", "PP_PEERS", "PP_NODES",
+                           "PP_RETRIES", "PP_JOIN_TIMEOUT", "PP_REPORT_FD", "PP_NAME"}) {
+    EXPECT_EQ(refusal(name, ""), "") << name;
+  }
+  EXPECT_EQ(with("PP_FABRIC", "").fabric, Options{}.fabric);
+}
+
+TEST_F(OptionsFromEnvironment, workers) {
+  EXPECT_EQ(with("PP_WORKERS", "7").workers, 7u);
+  EXPECT_EQ(with("PP_WORKERS", "0").workers, 0u);  // as many as may be used
+  EXPECT_EQ(with("PP_WORKERS", "4096").workers, 4096u);
+  expect_refused(
+      "PP_WORKERS",
+      {"-1", "4097", "two", "2x", " 2", "2 ", "2.5", "+2", "0x2", "99999999999999999999"},
+      "a number of workers from 0 to 4096");
+}
+
+TEST_F(OptionsFromEnvironment, role) {
+  EXPECT_EQ(with("PP_ROLE", "driver").role, Role::kDriver);
+  setenv("PP_PEERS", "node1:7001", 1);
+  EXPECT_EQ(with("PP_ROLE", "worker").role, Role::kWorker);
+  expect_refused("PP_ROLE", {"Worker", "boss", "driver "}, "driver or worker");
+}
+
+TEST_F(OptionsFromEnvironment, a_worker_needs_somebody_to_work_for) {
+  EXPECT_THAT(refusal("PP_ROLE", "worker"), AllOf(HasSubstr("PP_PEERS"), HasSubstr("PP_LISTEN")));
+  setenv("PP_LISTEN", "127.0.0.1:0", 1);
+  EXPECT_EQ(refusal("PP_ROLE", "worker"), "");
+}
+
+TEST_F(OptionsFromEnvironment, listen) {
+  for (const char* place : {"127.0.0.1:0", "node1:7000", "[::1]:7000", ":7000", ":0"}) {
+    const Options options = with("PP_LISTEN", place);
+    EXPECT_EQ(options.listen, place);
+    EXPECT_TRUE(options.opens_network());
+  }
+  expect_refused("PP_LISTEN", {"node1", "node1:port", "node1:70000", "::1:7000", "a b:1"},
+                 "host:port or :port");
+  expect_refused("PP_LISTEN", {":", ":port", ":70000", ":-1"}, "host:port or :port");
+}
+
+TEST_F(OptionsFromEnvironment, peers) {
+  EXPECT_THAT(with("PP_PEERS", "node1:7001,[::1]:7002").peers,
+              ElementsAre(Address{"node1", 7001}, Address{"::1", 7002}));
+  EXPECT_TRUE(with("PP_PEERS", "node1:7001").opens_network());
+  expect_refused("PP_PEERS", {"node1", "node1:7001,", ",node1:7001", "node1:7001 node2:7001", ","},
+                 "host:port,host:port");
+}
+
+TEST_F(OptionsFromEnvironment, plain_texts) {
+  EXPECT_EQ(with("PP_KEY_FILE", "/a b/c").key_file, "/a b/c");
+  EXPECT_EQ(with("PP_IFACE", "eth0").interface, "eth0");
+  EXPECT_EQ(with("PP_FABRIC", "off").fabric, "off");
+  EXPECT_EQ(with("PP_LAUNCH", "x-1").launch, "x-1");
+  EXPECT_FALSE(with("PP_KEY_FILE", "/a").opens_network());
+}
+
+TEST_F(OptionsFromEnvironment, name) {
+  EXPECT_EQ(with("PP_NAME", std::string(64, 'n')).name, std::string(64, 'n'));
+  const std::string too_long(65, 'n');
+  expect_refused("PP_NAME", {too_long.c_str()}, "at most 64 bytes");
+}
+
+TEST_F(OptionsFromEnvironment, nodes) {
+  EXPECT_EQ(with("PP_NODES", "12").nodes, 12u);
+  expect_refused("PP_NODES", {"0", "-3", "100001", "all"}, "a number of nodes from 1 to 100000");
+}
+
+TEST_F(OptionsFromEnvironment, retries) {
+  EXPECT_EQ(with("PP_RETRIES", "0").retries, 0u);
+  EXPECT_EQ(with("PP_RETRIES", "9").retries, 9u);
+  expect_refused("PP_RETRIES", {"-1", "1001", "often"}, "a number of retries from 0 to 1000");
+}
+
+TEST_F(OptionsFromEnvironment, join_timeout) {
+  EXPECT_EQ(with("PP_JOIN_TIMEOUT", "5").join_timeout, std::chrono::seconds(5));
+  expect_refused("PP_JOIN_TIMEOUT", {"0", "-5", "5s", "1.5", "86401"}, "seconds from 1 to 86400");
+}
+
+TEST_F(OptionsFromEnvironment, report_descriptor) {
+  EXPECT_EQ(with("PP_REPORT_FD", "5").report_fd, 5);
+  EXPECT_EQ(with("PP_REPORT_FD", "0").report_fd, 0);
+  expect_refused("PP_REPORT_FD", {"-1", "stdout", "1048577"}, "a file descriptor");
+}
+
+}  // namespace
+}  // namespace pp

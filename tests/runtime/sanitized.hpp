@@ -1,0 +1,25 @@
+// Whether a sanitizer watches: tests that only repeat themselves repeat less then.
+#pragma once
+
+#include <cstddef>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PP_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define PP_TEST_SANITIZED 1
+#endif
+#endif
+
+namespace pp::runtime {
+
+#if defined(PP_TEST_SANITIZED)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+// `full` times, or `less` under a sanitizer.
+constexpr std::size_t times(std::size_t full, std::size_t less) { return kSanitized ? less : full; }
+
+}  // namespace pp::runtime

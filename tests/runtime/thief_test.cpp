@@ -1,0 +1,266 @@
+// Thief: whom it asks, whom it leaves alone, and that it never asks too many at once.
+#include "thief.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <set>
+
+#include "sanitized.hpp"
+
+namespace pp::runtime {
+namespace {
+
+constexpr SessionId session(std::uint64_t number) { return SessionId{number}; }
+constexpr SessionId kAnna = session(1);
+constexpr SessionId kBert = session(2);
+constexpr SessionId kCarl = session(3);
+
+class Thieves : public testing::Test {
+ protected:
+  // Asks, and holds may_ask() against what happens.
+  std::optional<SessionId> ask() {
+    const bool may = thief.may_ask();
+    const std::optional<SessionId> victim = thief.ask();
+    EXPECT_EQ(may, victim.has_value());
+    if (victim) {
+      EXPECT_TRUE(thief.asks(*victim));
+    }
+    return victim;
+  }
+  void meet(std::initializer_list<SessionId> peers) {
+    for (const SessionId peer : peers) thief.peer_up(peer);
+  }
+  // Asks all and is refused by all.
+  void park_everywhere() {
+    while (const auto victim = ask()) thief.refused(*victim);
+  }
+
+  Thief thief{42};
+};
+
+TEST_F(Thieves, one_that_knows_nobody_asks_nobody) {
+  EXPECT_FALSE(ask());
+  thief.peer_up(kAnna);
+  thief.peer_down(kAnna);
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(Thieves, a_peer_is_asked_once_until_it_answers) {
+  meet({kAnna});
+  EXPECT_EQ(ask(), kAnna);
+  EXPECT_FALSE(ask());
+  thief.granted(kAnna);
+  EXPECT_FALSE(thief.asks(kAnna));
+  EXPECT_EQ(ask(), kAnna);
+}
+
+TEST_F(Thieves, meeting_a_peer_twice_does_not_forget_that_it_was_asked) {
+  meet({kAnna});
+  EXPECT_EQ(ask(), kAnna);
+  meet({kAnna});
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(Thieves, at_most_two_requests_are_under_way) {
+  meet({kAnna, kBert, kCarl});
+  const auto one = ask();
+  const auto two = ask();
+  ASSERT_TRUE(one && two);
+  EXPECT_NE(one, two);
+  EXPECT_FALSE(ask());
+  thief.refused(*one);
+  const auto three = ask();
+  ASSERT_TRUE(three);
+  EXPECT_NE(three, one);
+  EXPECT_NE(three, two);
+}
+
+TEST_F(Thieves, nobody_polls_when_every_peer_holds_a_request) {
+  meet({kAnna, kBert, kCarl});
+  park_everywhere();
+  EXPECT_FALSE(ask());
+  thief.heard(kBert, 0);
+  EXPECT_FALSE(ask()) << "word that there is nothing is no reason to ask";
+}
+
+TEST_F(Thieves, word_of_work_makes_a_parked_peer_worth_asking) {
+  meet({kAnna, kBert, kCarl});
+  park_everywhere();
+  thief.heard(kBert, 5);
+  EXPECT_EQ(ask(), kBert);
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(Thieves, word_of_work_does_not_double_a_request_under_way) {
+  meet({kAnna});
+  EXPECT_EQ(ask(), kAnna);
+  thief.heard(kAnna, 5);
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(Thieves, a_grant_for_a_parked_request_makes_the_giver_worth_asking) {
+  meet({kAnna, kBert});
+  park_everywhere();
+  thief.granted(kAnna);
+  EXPECT_EQ(ask(), kAnna);
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(Thieves, who_gave_last_is_asked_first) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    Thief other(seed);
+    for (std::uint64_t peer = 1; peer <= 20; ++peer) {
+      other.peer_up(session(peer));
+      other.heard(session(peer), 1000);
+    }
+    other.heard(session(7), 0);
+    other.granted(session(7));
+    EXPECT_EQ(other.ask(), session(7)) << "seed " << seed;
+    other.refused(session(7));
+    const auto next = other.ask();
+    ASSERT_TRUE(next);
+    EXPECT_NE(next, session(7)) << "a favourite that refuses is none any more; seed " << seed;
+  }
+}
+
+TEST_F(Thieves, of_two_random_peers_the_more_loaded_is_asked) {
+  // With two peers, the idler one is asked only when the dice show it twice.
+  int busy_asked = 0;
+  constexpr int kTrials = 1000;
+  for (std::uint64_t seed = 0; seed < kTrials; ++seed) {
+    Thief other(seed * 7919 + 1);
+    other.peer_up(kAnna);
+    other.peer_up(kBert);
+    other.heard(kBert, 10);
+    if (other.ask() == kBert) ++busy_asked;
+  }
+  EXPECT_GT(busy_asked, kTrials * 65 / 100);
+  EXPECT_LT(busy_asked, kTrials * 85 / 100) << "the idler one must have its chance too";
+}
+
+TEST_F(Thieves, a_redirect_points_to_whom_to_ask_next) {
+  meet({kAnna, kBert, kCarl});
+  park_everywhere();
+  thief.heard(kAnna, 1);
+  ASSERT_EQ(ask(), kAnna);
+  thief.redirected(kAnna, kCarl);
+  EXPECT_EQ(ask(), kCarl) << "although a request of ours lies parked there";
+  EXPECT_EQ(ask(), kAnna) << "its request is closed, it may be asked again";
+}
+
+TEST_F(Thieves, a_redirect_to_somebody_unknown_is_a_closed_request) {
+  meet({kAnna});
+  for (const std::optional<SessionId> to : {std::optional<SessionId>{}, std::optional{kCarl}}) {
+    ASSERT_EQ(ask(), kAnna);
+    thief.redirected(kAnna, to);
+  }
+  EXPECT_EQ(ask(), kAnna);
+}
+
+TEST_F(Thieves, a_redirect_to_somebody_being_asked_does_not_double_the_request) {
+  meet({kAnna, kBert});
+  ASSERT_TRUE(ask() && ask());
+  thief.redirected(kAnna, kBert);
+  EXPECT_EQ(ask(), kAnna);
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(Thieves, a_peer_that_goes_takes_its_request_along_in_every_state) {
+  // asked
+  meet({kAnna, kBert, kCarl});
+  const auto one = ask();
+  const auto two = ask();
+  ASSERT_TRUE(one && two);
+  thief.peer_down(*one);
+  EXPECT_FALSE(thief.asks(*one));
+  const auto three = ask();
+  ASSERT_TRUE(three) << "the request of the peer that went is under way no more";
+  EXPECT_FALSE(ask());
+  // parked
+  thief.refused(*two);
+  thief.peer_down(*two);
+  thief.heard(*two, 9);
+  EXPECT_FALSE(ask()) << "word of who is gone";
+  // favourite
+  thief.granted(*three);
+  thief.peer_down(*three);
+  EXPECT_FALSE(ask());
+  // twice
+  thief.peer_down(*three);
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(Thieves, a_peer_that_comes_again_is_asked_anew) {
+  meet({kAnna});
+  park_everywhere();
+  thief.peer_down(kAnna);
+  meet({kAnna});
+  EXPECT_EQ(ask(), kAnna);
+}
+
+TEST_F(Thieves, answers_of_strangers_change_nothing) {
+  meet({kAnna});
+  ASSERT_EQ(ask(), kAnna);
+  thief.granted(kBert);
+  thief.refused(kBert);
+  thief.redirected(kBert, kAnna);
+  thief.heard(kBert, 5);
+  EXPECT_FALSE(ask());
+  EXPECT_FALSE(thief.asks(kBert));
+  thief.granted(kAnna);
+  EXPECT_EQ(ask(), kAnna);
+}
+
+// Any sequence of events, also of answers that nobody asked for: what may_ask() says holds, no more
+// than two requests are under way, nobody is asked twice or after it went.
+TEST_F(Thieves, no_sequence_of_events_breaks_the_rules) {
+  std::mt19937 random(2024);
+  for (int round = 0; round < 50; ++round) {
+    Thief other(random());
+    std::set<SessionId> present;
+    std::set<SessionId> under_way;
+    for (std::size_t step = 0; step < times(2000, 500); ++step) {
+      const SessionId peer = session(random() % 6);
+      switch (random() % 8) {
+        case 0:
+          other.peer_up(peer);
+          present.insert(peer);
+          break;
+        case 1:
+          other.peer_down(peer);
+          present.erase(peer);
+          under_way.erase(peer);
+          break;
+        case 2:
+          other.granted(peer);
+          under_way.erase(peer);
+          break;
+        case 3:
+          other.refused(peer);
+          under_way.erase(peer);
+          break;
+        case 4:
+          other.redirected(peer, session(random() % 6));
+          under_way.erase(peer);
+          break;
+        case 5:
+          other.heard(peer, static_cast<std::uint32_t>(random() % 3));
+          break;
+        default:
+          const bool may = other.may_ask();
+          const auto victim = other.ask();
+          ASSERT_EQ(may, victim.has_value());
+          if (!victim) break;
+          ASSERT_TRUE(present.contains(*victim));
+          ASSERT_TRUE(under_way.insert(*victim).second) << "asked twice";
+          ASSERT_LE(under_way.size(), 2u);
+      }
+      for (const SessionId each : present) ASSERT_EQ(other.asks(each), under_way.contains(each));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pp::runtime
