@@ -1,0 +1,73 @@
+// Child processes: find the program, start it, learn how it ended.
+#pragma once
+
+#include <csignal>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "descriptor.hpp"
+#include "exit_status.hpp"
+
+namespace pp::tools {
+
+// Why a program cannot be run: a shell's exit code (127 not found, 126 not executable) and the rest
+// of a sentence.
+struct ExecFailure {
+  int shell_code = 127;
+  std::string why;
+};
+
+// Looks for `program` as execvp does, in `path` unless it contains a slash. The file to run, or why
+// there is none.
+std::variant<std::string, ExecFailure> find_program(const std::string& program,
+                                                    const std::string& path);
+
+// The signal mask and the dispositions that a child shall have: those this process was started
+// with.
+struct SignalState {
+  sigset_t mask{};
+  std::vector<std::pair<int, struct sigaction>> dispositions;
+};
+
+struct ChildPlan {
+  std::string file;                      // what to execute
+  std::vector<std::string> arguments;    // argv, the program's name included
+  std::vector<std::string> environment;  // NAME=value
+  bool own_group = false;  // leads a process group of its own: signals of the terminal pass it by
+  int input = -1, output = -1, error = -1;  // its descriptors 0, 1, 2; -1: inherits ours
+  int keep = -1;  // one more of our descriptors that it keeps, under the same number
+  const SignalState* signals = nullptr;  // restored in the child; must not be null
+};
+
+// Starts it and returns when the program itself runs (or could not be executed). The child is
+// killed when the calling thread's process ends, however that happens. Throws pp::Error when no
+// process can be made at all.
+std::variant<pid_t, ExecFailure> start_child(const ChildPlan& plan);
+
+struct EndedChild {
+  pid_t pid = 0;
+  ExitStatus status;
+};
+
+// Takes one ended child off the system's hands. Nothing: none has ended; `childless` says whether
+// any is left.
+std::optional<EndedChild> reap(bool& childless);
+
+// All living children of this process, adopted ones included; empty where the kernel does not say.
+std::vector<pid_t> living_children();
+
+// From now on orphaned descendants become our children, so that none is left behind unseen.
+void adopt_orphans();
+
+// A pipe closed in every child that does not keep it; the reading end never blocks. Throws
+// pp::Error.
+struct Pipe {
+  Descriptor reading;
+  Descriptor writing;
+};
+Pipe make_pipe();
+
+}  // namespace pp::tools

@@ -1,0 +1,435 @@
+// Launch: the event loop around the roll call and the farewell.
+#include "launch.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <pp/error.hpp>
+#include <variant>
+
+extern char** environ;
+
+namespace pp::tools {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A driver that ended in order has said goodbye and the workers go by themselves.
+constexpr Farewell::Limits kAfterTheDriver{};
+// A driver that was killed has said nothing; all is over within 5 s whatever the workers do.
+constexpr Farewell::Limits kAfterACrash{milliseconds{1500}, milliseconds{1500}, milliseconds{5000}};
+// The nodes did not come together: nobody has anything to finish.
+constexpr Farewell::Limits kAtOnce{milliseconds{0}, milliseconds{2000}, milliseconds{5000}};
+// Processes left behind by nodes that have ended.
+constexpr Farewell::Limits kStrays{milliseconds{0}, milliseconds{1000}, milliseconds{5000}};
+
+// The same signal twice within this time is one: timeout(1) sends one to us and one to our group.
+constexpr milliseconds kSameSignal{250};
+
+// "[3] a worker's line"
+std::string behind_number(unsigned node, std::string_view line) {
+  std::string text =
+      "[";  // appended to, because g++ 12 warns wrongly about "[" + std::to_string(node)
+  return text.append(std::to_string(node)).append("] ").append(line);
+}
+
+std::string path_variable() {
+  const char* path = std::getenv("PATH");
+  return path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
+}
+
+}  // namespace
+
+Launch::Launch(LaunchPlan plan)
+    : plan_(std::move(plan)),
+      launch_id_(fresh_launch_id()),
+      roll_(plan_.nodes, plan_.workers, {.join = plan_.join_limit}, Clock::now()),
+      nodes_(plan_.nodes) {
+  assert(plan_.nodes > 0 && plan_.workers > 0 && !plan_.command.empty());
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    environment_.emplace_back(*variable);
+  nothing_ = Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!nothing_.open()) throw Error("/dev/null cannot be opened");
+}
+
+int Launch::run() {
+  const auto found = find_program(plan_.command.front(), path_variable());
+  if (const auto* failure = std::get_if<ExecFailure>(&found)) {
+    say("exec: " + failure->why);
+    err_.write_some();
+    return failure->shell_code;
+  }
+  file_ = std::get<std::string>(found);
+  if (plan_.nodes > 1 && plan_.key_file.empty()) {
+    key_ = std::make_unique<TemporaryKey>();
+    plan_.key_file = key_->file();
+  }
+  adopt_orphans();
+  start(0);
+  while (!finished() && !gave_up_) {
+    step();
+    if (!finished() && !gave_up_) wait(next_due());
+  }
+  return exit_code_;
+}
+
+void Launch::say_lines(std::string_view text) {
+  LineSplitter lines;
+  const auto sink = [this](std::string_view line) { err_.line(std::string(line)); };
+  lines.feed(text, sink);
+  lines.finish(sink);
+}
+
+// --- beginning
+// ------------------------------------------------------------------------------------
+
+void Launch::start(unsigned node) {
+  try {
+    start_process(node);
+  } catch (const Error& refusal) {  // of the system; those that run already must be ended in order
+    roll_.not_started(node, refusal.what(), now());
+    if (node == 0) exit_code_ = 1;
+  }
+}
+
+void Launch::start_process(unsigned node) {
+  Node& self = nodes_[node];
+  Pipe report = make_pipe();
+  // A node must not stand still because we do: a report that does not fit is lost.
+  ::fcntl(report.writing.get(), F_SETFL, O_NONBLOCK);
+  Pipe output, error;
+  ChildPlan child;
+  child.file = file_;
+  child.arguments = plan_.command;
+  child.environment = node_environment(plan_, node, launch_id_, roll_.driver_address(),
+                                       report.writing.get(), environment_);
+  child.keep = report.writing.get();
+  child.signals = &signals_.before();
+  if (node != 0) {
+    output = make_pipe();
+    error = make_pipe();
+    child.own_group = true;
+    child.input = nothing_.get();
+    child.output = output.writing.get();
+    child.error = error.writing.get();
+  }
+  const auto result = start_child(child);
+  if (const auto* failure = std::get_if<ExecFailure>(&result)) {
+    roll_.not_started(node, failure->why, now());
+    if (node == 0) exit_code_ = failure->shell_code;
+    return;
+  }
+  self.pid = std::get<pid_t>(result);
+  self.report = std::move(report.reading);
+  self.output = std::move(output.reading);
+  self.error = std::move(error.reading);
+  roll_.started(node, self.pid, now());
+}
+
+void Launch::start_workers() {
+  workers_started_ = true;
+  for (unsigned node = 1; node < nodes_.size(); ++node) start(node);
+}
+
+// --- one turn
+// -------------------------------------------------------------------------------------
+
+void Launch::wait(Time until) {
+  std::vector<pollfd> watched;
+  std::vector<std::function<void()>> actions;
+  const auto watch = [&](int descriptor, short events, std::function<void()> action) {
+    watched.push_back({descriptor, events, 0});
+    actions.push_back(std::move(action));
+  };
+  watch(signals_.descriptor(), POLLIN, [this] {
+    while (const std::optional<Signal> signal = signals_.take()) handle(*signal);
+  });
+  for (unsigned node = 0; node < nodes_.size(); ++node) {
+    Node& self = nodes_[node];
+    if (self.report.open())
+      watch(self.report.get(), POLLIN, [this, node] { read_reports_of(node); });
+    if (self.output.open() && !out_.full()) {
+      watch(self.output.get(), POLLIN,
+            [this, node, &self] { read_output(node, self.output, self.output_lines, out_); });
+    }
+    if (self.error.open() && !err_.full()) {
+      watch(self.error.get(), POLLIN,
+            [this, node, &self] { read_output(node, self.error, self.error_lines, err_); });
+    }
+  }
+  for (Output* output : {&out_, &err_}) {
+    if (!output->empty()) watch(output->descriptor(), POLLOUT, [output] { output->write_some(); });
+  }
+
+  int timeout = -1;
+  if (until != Time::max()) {
+    const auto left = std::chrono::ceil<milliseconds>(until - now()).count();
+    timeout = static_cast<int>(std::clamp<long long>(left, 0, 60'000));
+  }
+  if (::poll(watched.data(), watched.size(), timeout) <= 0) return;
+  for (std::size_t i = 0; i < watched.size(); ++i) {
+    if (watched[i].revents != 0) actions[i]();
+  }
+}
+
+Time Launch::next_due() const {
+  if (phase_ == Phase::kGathering) return roll_.due();
+  if (phase_ == Phase::kEnding && !childless_) return farewell_->due();
+  return Time::max();
+}
+
+void Launch::read_reports() {
+  for (unsigned node = 0; node < nodes_.size(); ++node) read_reports_of(node);
+}
+
+void Launch::read_reports_of(unsigned node) {
+  Node& self = nodes_[node];
+  char bytes[4096];
+  while (self.report.open()) {
+    const ssize_t count = ::read(self.report.get(), bytes, sizeof bytes);
+    if (count < 0) return;  // nothing more for now
+    if (count == 0) return self.report.close();
+    self.report_lines.feed({bytes, static_cast<std::size_t>(count)}, [&](std::string_view line) {
+      roll_.said(node, parse_report(line), now());
+    });
+  }
+}
+
+// One piece at a time: a worker that never stops talking must not keep us from everybody else.
+void Launch::read_output(unsigned node, Descriptor& from, LineSplitter& lines, Output& to) {
+  const auto forward = [&](std::string_view line) { to.line(behind_number(node, line)); };
+  char bytes[65536];
+  const ssize_t count = ::read(from.get(), bytes, sizeof bytes);
+  if (count > 0) return lines.feed({bytes, static_cast<std::size_t>(count)}, forward);
+  if (count < 0 && errno == EAGAIN) return;
+  lines.finish(forward);
+  from.close();
+}
+
+// Everything has ended: what is still in the pipes is all that will ever come.
+void Launch::drain() {
+  const auto drain_one = [this](unsigned node, Descriptor& from, LineSplitter& lines, Output& to) {
+    while (from.open()) {  // an end that some stranger keeps open is not waited for
+      pollfd readable{from.get(), POLLIN, 0};
+      if (::poll(&readable, 1, 0) <= 0) break;
+      read_output(node, from, lines, to);
+    }
+    lines.finish([&](std::string_view line) { to.line(behind_number(node, line)); });
+    from.close();
+  };
+  read_reports();
+  for (unsigned node = 1; node < nodes_.size(); ++node) {
+    drain_one(node, nodes_[node].output, nodes_[node].output_lines, out_);
+    drain_one(node, nodes_[node].error, nodes_[node].error_lines, err_);
+  }
+}
+
+void Launch::reap_all() {
+  read_reports();  // what a node said before it ended was said before it ended
+  const bool had_children = !childless_;
+  while (const std::optional<EndedChild> child = reap(childless_)) {
+    const auto self = std::find_if(nodes_.begin(), nodes_.end(), [&](const Node& node) {
+      return node.living() && node.pid == child->pid;
+    });
+    if (self != nodes_.end()) ended(static_cast<unsigned>(self - nodes_.begin()), child->status);
+  }
+  if (childless_ && had_children) drain();
+}
+
+void Launch::ended(unsigned node, const ExitStatus& status) {
+  nodes_[node].exit = status;
+  roll_.ended(node, status, now());
+  if (node == 0) {
+    if (phase_ == Phase::kEnding) return;
+    exit_code_ = status.shell_code();
+    return;
+  }
+  const bool by_us = farewell_ && farewell_->reached() != Farewell::Step::kWait;
+  const bool left_alone =
+      nodes_[0].exit && nodes_[0].exit->signal != 0;  // workers of a dead driver end
+  if (phase_ == Phase::kGathering || status.clean() || by_us || left_alone) return;
+  say("node " + std::to_string(node) + " (pid " + std::to_string(nodes_[node].pid) + ") " +
+      status.sentence() + (nodes_[0].living() ? "; the run goes on" : ""));
+}
+
+void Launch::step() {
+  if (phase_ == Phase::kGathering) call_roll();
+  if (phase_ == Phase::kRunning && nodes_[0].exit) {
+    const ExitStatus& status = *nodes_[0].exit;
+    if (status.signal != 0 && interrupts_ == 0) {
+      say("node 0 (driver, pid " + std::to_string(nodes_[0].pid) + ") " + status.sentence());
+    }
+    begin_ending(status.signal != 0 ? kAfterACrash : kAfterTheDriver);
+  }
+  if (phase_ == Phase::kEnding) say_goodbye();
+}
+
+void Launch::call_roll() {
+  if (plan_.nodes == 1) {  // alone: nobody to wait for
+    phase_ = Phase::kRunning;
+    if (nodes_[0].pid == 0) {
+      say_lines("pp-launch: the program could not be started\n" + roll_.missing());
+      begin_ending(kAtOnce);
+    }
+    return;
+  }
+  if (!workers_started_ && !roll_.driver_address().empty() && nodes_[0].living()) start_workers();
+  switch (roll_.verdict(now())) {
+    case RollCall::Verdict::kGathering:
+      return;
+    case RollCall::Verdict::kComplete:
+      phase_ = Phase::kRunning;
+      if (!plan_.quiet) {
+        const auto took = std::chrono::ceil<milliseconds>(now() - roll_.start());
+        say(std::to_string(plan_.nodes) + " nodes are there after " + std::to_string(took.count()) +
+            " ms");
+        say_lines(roll_.table());
+      }
+      if (key_) key_->remove();
+      return;
+    case RollCall::Verdict::kIncomplete:
+      break;
+  }
+  const bool driver_never_opened = roll_.driver_ended() && roll_.driver_address().empty();
+  if (interrupts_ > 0) {
+    say("interrupted before all nodes were there");
+  } else if (driver_never_opened && exit_code_ == 0) {
+    // Perhaps it only printed its help: its own business, but nobody should think that nodes were
+    // at work.
+    say("the program ended before it opened its port, so no worker was started");
+  } else {
+    say(std::to_string(roll_.present()) + " of " + std::to_string(plan_.nodes) +
+        " nodes are there; missing:");
+    say_lines(roll_.missing());
+  }
+  if (exit_code_ == 0 && !driver_never_opened) exit_code_ = kIncomplete;
+  begin_ending(kAtOnce);
+}
+
+// --- signals
+// --------------------------------------------------------------------------------------
+
+void Launch::handle(const Signal& signal) {
+  switch (signal.number) {
+    case SIGCHLD:
+      return reap_all();
+    case SIGTSTP:
+      return suspend(signal);
+    case SIGCONT:
+      return;  // what there is to do is done where we stopped
+    case SIGUSR1:
+    case SIGUSR2:
+      return signal_node(0, signal.number);
+    default:
+      return interrupt(signal);
+  }
+}
+
+// The first goes to the driver, whose program knows best how to end; the second asks it to end, the
+// third kills. While everything is ending anyway, each makes it one step faster.
+void Launch::interrupt(const Signal& signal) {
+  if (signal.number == last_interrupt_ && now() - last_interrupt_at_ < kSameSignal) return;
+  last_interrupt_ = signal.number;
+  last_interrupt_at_ = now();
+  ++interrupts_;
+  if (phase_ == Phase::kEnding) {
+    farewell_->hurry(now());
+    if (!childless_) return;
+    out_.drop();  // all have ended; only a reader that does not read still holds us
+    err_.drop();
+    return;
+  }
+  if (interrupts_ == 1) {
+    if (!signal.from_terminal) signal_node(0, signal.number);
+  } else if (interrupts_ == 2 && signal.number != SIGTERM) {
+    say(signal_name(signal.number) +
+        " again: the driver is asked to end; once more and it is killed");
+    signal_node(0, SIGTERM);
+  } else {
+    say(signal_name(signal.number) + " again: the driver is killed");
+    signal_node(0, SIGKILL);
+  }
+}
+
+// The terminal stops us and the driver; the workers are in groups of their own and would compute
+// on.
+void Launch::suspend(const Signal& signal) {
+  if (!signal.from_terminal) signal_node(0, SIGTSTP);
+  for (unsigned node = 1; node < nodes_.size(); ++node) signal_node(node, SIGSTOP);
+  const Time began = Clock::now();
+  ::raise(SIGSTOP);
+  stopped_for_ += Clock::now() - began;
+  for (unsigned node = 0; node < nodes_.size(); ++node) signal_node(node, SIGCONT);
+}
+
+// --- ending
+// ---------------------------------------------------------------------------------------
+
+void Launch::begin_ending(Farewell::Limits limits) {
+  phase_ = Phase::kEnding;
+  farewell_.emplace(now(), limits);
+  if (key_) key_->remove();
+  reap_all();  // if nothing could be started, no SIGCHLD will ever tell that we have no children
+}
+
+void Launch::say_goodbye() {
+  if (childless_) return;
+  if (!strays_only_ && !any_node_living()) {
+    strays_only_ = true;
+    farewell_.emplace(now(), kStrays);
+  }
+  const Farewell::Step step = farewell_->step(now());
+  switch (step) {
+    case Farewell::Step::kWait:
+      break;
+    case Farewell::Step::kAsk:
+      signal_everybody(SIGTERM);
+      signal_everybody(SIGCONT);  // a stopped process hears nothing
+      break;
+    case Farewell::Step::kKill:
+      for (unsigned node = 1; node < nodes_.size(); ++node) {
+        if (nodes_[node].living()) {
+          say("node " + std::to_string(node) + " (pid " + std::to_string(nodes_[node].pid) +
+              ") did not end when asked and is killed");
+        }
+      }
+      break;
+    case Farewell::Step::kGiveUp:
+      for (const pid_t pid : living_children()) {
+        say("process " + std::to_string(pid) + " cannot be killed and is left behind");
+      }
+      drain();
+      while (!err_.empty()) err_.write_some();
+      gave_up_ = true;
+      break;
+  }
+  // Killing a parent may bring its children to light: each turn kills whoever is there.
+  if (farewell_->reached() == Farewell::Step::kKill) signal_everybody(SIGKILL);
+}
+
+bool Launch::any_node_living() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.living(); });
+}
+
+// A worker leads its group, so whatever it started hears it too; the driver's group is our own.
+void Launch::signal_node(unsigned node, int signal) {
+  if (nodes_[node].living()) ::kill(node == 0 ? nodes_[node].pid : -nodes_[node].pid, signal);
+}
+
+void Launch::signal_everybody(int signal) {
+  for (unsigned node = 0; node < nodes_.size(); ++node) signal_node(node, signal);
+  for (const pid_t pid : living_children()) {
+    const bool known = std::any_of(nodes_.begin(), nodes_.end(), [&](const Node& node) {
+      return node.living() && node.pid == pid;
+    });
+    if (!known) ::kill(pid, signal);
+  }
+}
+
+}  // namespace pp::tools

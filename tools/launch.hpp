@@ -1,0 +1,111 @@
+// Launch: runs a program as several nodes on this machine, from the first process to the last.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "child.hpp"
+#include "farewell.hpp"
+#include "launch_plan.hpp"
+#include "line_splitter.hpp"
+#include "output.hpp"
+#include "roll_call.hpp"
+#include "signals.hpp"
+#include "temporary_key.hpp"
+
+namespace pp::tools {
+
+// The driver is started first and keeps our descriptors 0, 1, 2 and our process group, as if it had
+// been started without us; the workers follow when its address is known, each in a group of its
+// own, their output line by line behind "[1] ". One thread, one poll(), no timer that ticks. When
+// run() returns no process that it started, nor any of theirs, is left; when this process is killed
+// the nodes die with it.
+class Launch {
+ public:
+  // What run() returns when the nodes did not come together.
+  static constexpr int kIncomplete = 3;
+
+  // REQUIRES: plan.nodes, plan.workers > 0, a command that is not empty.
+  // Throws pp::Error when the system refuses what every launch needs.
+  explicit Launch(LaunchPlan plan);
+
+  // Makes the launch's key if none is named; throws pp::Error if it cannot.
+  // Returns the driver's exit code, 128 + signal if it was killed, kIncomplete, or a shell's 126
+  // and 127 when the program cannot be executed.
+  int run();
+
+ private:
+  struct Node {
+    pid_t pid = 0;
+    std::optional<ExitStatus> exit;
+    Descriptor report, output, error;  // our ends
+    LineSplitter report_lines{4096}, output_lines, error_lines;
+
+    bool living() const { return pid != 0 && !exit; }
+  };
+  enum class Phase { kGathering, kRunning, kEnding };
+
+  Time now() const { return Clock::now() - stopped_for_; }
+  void say(std::string text) { err_.line("pp-launch: " + std::move(text)); }
+  void say_lines(std::string_view text);
+
+  void start(unsigned node);
+  void start_process(unsigned node);
+  void start_workers();
+
+  // One turn: sleep until something can be done, do it.
+  void wait(Time until);
+  Time next_due() const;
+  void read_reports();
+  void read_reports_of(unsigned node);
+  void read_output(unsigned node, Descriptor& from, LineSplitter& lines, Output& to);
+  void drain();
+  void reap_all();
+  void ended(unsigned node, const ExitStatus& status);
+  void step();
+  void call_roll();
+  void say_goodbye();
+
+  void handle(const Signal& signal);
+  void interrupt(const Signal& signal);
+  void suspend(const Signal& signal);
+
+  void begin_ending(Farewell::Limits limits);
+  void signal_node(unsigned node, int signal);
+  void signal_everybody(int signal);
+  bool any_node_living() const;
+  bool finished() const {
+    return phase_ == Phase::kEnding && childless_ && out_.empty() && err_.empty();
+  }
+
+  LaunchPlan plan_;
+  std::vector<std::string> environment_;
+  std::string launch_id_;
+  std::string file_;  // the program
+  std::unique_ptr<TemporaryKey> key_;
+  Descriptor nothing_;  // /dev/null: the workers' standard input
+  Signals signals_;
+  Output out_{1};
+  Output err_{2};
+  Clock::duration stopped_for_{};  // time spent stopped by Ctrl-Z, which counts against no limit
+  RollCall roll_;
+  std::vector<Node> nodes_;
+  Phase phase_ = Phase::kGathering;
+  std::optional<Farewell> farewell_;
+  int exit_code_ = 0;
+  bool workers_started_ = false;
+  bool childless_ = false;
+  bool strays_only_ = false;
+  bool gave_up_ = false;
+  int interrupts_ = 0;
+  int last_interrupt_ = 0;
+  Time last_interrupt_at_{};
+};
+
+}  // namespace pp::tools

@@ -1,0 +1,53 @@
+// The environment of a node.
+#include "launch_plan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <pp/node_id.hpp>
+
+namespace pp::tools {
+namespace {
+
+// What the launch decides, and would be a wrong answer if it were inherited.
+constexpr std::array<std::string_view, 9> kOurs = {"PP_ROLE",    "PP_LISTEN",       "PP_KEY_FILE",
+                                                   "PP_NODES",   "PP_JOIN_TIMEOUT", "PP_PEERS",
+                                                   "PP_WORKERS", "PP_LAUNCH",       "PP_REPORT_FD"};
+
+bool is_ours(std::string_view variable) {
+  return std::find(kOurs.begin(), kOurs.end(), variable.substr(0, variable.find('='))) !=
+         kOurs.end();
+}
+
+}  // namespace
+
+std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
+                                          std::string_view launch, std::string_view driver_address,
+                                          int report_descriptor,
+                                          const std::vector<std::string>& inherited) {
+  std::vector<std::string> environment;
+  std::copy_if(inherited.begin(), inherited.end(), std::back_inserter(environment),
+               [](const std::string& variable) { return !is_ours(variable); });
+  const auto set = [&](std::string name, std::string_view value) {
+    environment.push_back(std::move(name) + "=" + std::string(value));
+  };
+  const bool driver = node == 0;
+  set("PP_ROLE", driver ? "driver" : "worker");
+  set("PP_WORKERS", std::to_string(plan.workers));
+  set("PP_LAUNCH", launch);
+  set("PP_REPORT_FD", std::to_string(report_descriptor));
+  if (plan.nodes == 1) return environment;
+
+  set("PP_LISTEN", driver ? plan.listen : plan.listen.substr(0, plan.listen.rfind(':')) + ":0");
+  set("PP_KEY_FILE", plan.key_file.string());
+  if (driver) {
+    set("PP_NODES", std::to_string(plan.nodes));
+    set("PP_JOIN_TIMEOUT", std::to_string(plan.join_limit.count()));
+  } else {
+    set("PP_PEERS", driver_address);
+  }
+  return environment;
+}
+
+std::string fresh_launch_id() { return NodeId::random().to_string(); }
+
+}  // namespace pp::tools

@@ -1,0 +1,44 @@
+// LaunchPlan: what shall run here, and what each node is told about it.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pp::tools {
+
+struct LaunchPlan {
+  unsigned nodes = 1;
+  unsigned workers = 0;  // per node; 0: the usable cores are shared out evenly, at least one each
+  std::filesystem::path key_file;  // empty: a key of this launch's own
+  std::chrono::seconds join_limit{30};
+  std::string listen =
+      "127.0.0.1:0";   // the driver's control port; workers take any port of the same host
+  bool quiet = false;  // no join table
+  std::vector<std::string> command;  // the program and its arguments
+};
+
+// The environment of one node: `inherited` without any PP_ variable that the launch itself sets,
+// then those.
+//
+//   PP_ROLE          driver (node 0) or worker
+//   PP_WORKERS       jobs it runs at a time
+//   PP_LAUNCH        the launch it belongs to: nodes of other launches are refused
+//   PP_REPORT_FD     the descriptor on which it writes report lines (report_line.hpp)
+// and, unless it is alone,
+//   PP_LISTEN        where its control port listens; that it is set opens the network
+//   PP_KEY_FILE      the cluster key
+//   PP_NODES         driver: how many nodes to wait for before the program's body runs
+//   PP_JOIN_TIMEOUT  driver: for so many seconds
+//   PP_PEERS         workers: the driver's address
+std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
+                                          std::string_view launch, std::string_view driver_address,
+                                          int report_descriptor,
+                                          const std::vector<std::string>& inherited);
+
+// 32 random hexadecimal digits.
+std::string fresh_launch_id();
+
+}  // namespace pp::tools

@@ -1,0 +1,52 @@
+// Report: what a node says to whoever launched it, one line of text at a time.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace pp::tools {
+
+// A node writes these lines to the pipe named by PP_REPORT_FD:
+//
+//   listening 127.0.0.1:40321                     its control port is open
+//   joined 3f2a91c0 host:4711 127.0.0.1:40322 4 tcp;ofi_rxm
+//                                                 a session with a peer is up: node, name, address,
+//                                                 workers, provider
+//   left 3f2a91c0 the process ended               that session is over
+//   refused SENTENCE                              it refused somebody, or was refused
+//   unreachable 127.0.0.1:40321 connection refused
+//   ready                                         driver: all nodes are there; worker: it has
+//   joined the driver missing 2                                     driver: the join limit has
+//   passed without so many nodes error SENTENCE                                it is about to end
+//   because of this
+struct Report {
+  enum class Kind {
+    kListening,
+    kJoined,
+    kLeft,
+    kRefused,
+    kUnreachable,
+    kReady,
+    kMissing,
+    kError,
+    kUnknown,  // a line of a later version, or malformed: to be ignored
+  };
+
+  Kind kind = Kind::kUnknown;
+  std::string node;      // joined, left
+  std::string name;      // joined
+  std::string address;   // listening, joined, unreachable
+  unsigned workers = 0;  // joined
+  std::string provider;  // joined
+  std::string text;      // left, refused, unreachable, error: the sentence
+  unsigned count = 0;    // missing
+};
+
+// Never fails: what cannot be read is kUnknown.
+Report parse_report(std::string_view line);
+
+// The text with every control character replaced, at most `longest` bytes: fit for a terminal,
+// whoever wrote it.
+std::string printable(std::string_view text, std::size_t longest = 512);
+
+}  // namespace pp::tools
