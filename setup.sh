@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that pp needs and this machine lacks; where nothing is missing it does nothing.
+#
+#   ./setup.sh          what the libraries, programs, tests and benchmarks need
+#   ./setup.sh --all    and what the builds with clang-19 need (ThreadSanitizer, second compiler, clang-tidy)
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build pkg-config ccache                                # to build
+  capnproto libcapnp-dev libfabric-dev libsodium-dev libtbb-dev          # to run on
+  libcereal-dev libboost1.81-dev libspdlog-dev libfmt-dev libcli11-dev
+  libgtest-dev libgmock-dev libbenchmark-dev iproute2                    # to test and measure
+)
+case "${1:-}" in
+  "") ;;
+  --all) packages+=(clang-19 libclang-rt-19-dev llvm-19 clang-tidy-19) ;;
+  *) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
+release=$(. /etc/os-release 2>/dev/null && echo "${ID:-}${VERSION_ID:-}") || release=
+if [[ $release != debian12 ]]; then
+  echo "setup.sh installs packages on Debian 12 only; this is ${release:-another system}." >&2
+  echo "Install what these Debian packages hold, then run demo.sh or test.sh with --no-setup:" >&2
+  echo "  ${packages[*]}" >&2
+  exit 1
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  # "ii": installed. A package that was removed but not purged is still known to dpkg, and missing all the same.
+  [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || missing+=("$package")
+done
+if ((${#missing[@]} == 0)); then
+  echo "OK: all ${#packages[@]} packages that pp needs are installed"
+  exit 0
+fi
+
+as_root=(env DEBIAN_FRONTEND=noninteractive)
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "setup.sh must install ${missing[*]}: run it as root, or install sudo." >&2
+    exit 1
+  fi
+  as_root=(sudo "${as_root[@]}")
+fi
+echo "setup.sh installs: ${missing[*]}"
+"${as_root[@]}" apt-get update -q
+"${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+echo "OK: all ${#packages[@]} packages that pp needs are installed"
