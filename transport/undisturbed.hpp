@@ -20,7 +20,7 @@ inline constexpr std::array<int, 6> kTakenSignals = {SIGINT, SIGILL,  SIGABRT,
                                                      SIGBUS, SIGSEGV, SIGTERM};
 
 // True when this handler lies in one of the PSM libraries: their constructor installs it as soon as
-// libfabric is loaded, before main. It writes a *.btr file into the working directory and ends the
+// libfabric is loaded. It writes a *.btr file into the working directory and ends the
 // process, and nobody asked for it.
 inline bool belongs_to_psm(const struct sigaction& action) {
   void* code = nullptr;
