@@ -175,11 +175,11 @@ messages::Load Courier::load() const {
 }
 
 void Courier::tell_load(Clock::time_point now) {
-  messages::Load word = load();
   const bool ask = ask_due_.exchange(false, std::memory_order_relaxed);
-  if (ask) word.ask = board_.lock()->asked;
   if (!ask && now < next_load_) return;
   next_load_ = now + kLoadEvery;
+  messages::Load word = load();
+  if (ask) word.ask = board_.lock()->asked;
   const messages::Encoded message = messages::encode(word);
   for (const auto& [session, record] : peers_) send(session, message);
 }

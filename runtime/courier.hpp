@@ -80,7 +80,6 @@ class Courier final : public Crew::Outside,
  private:
   struct PeerRecord {
     transport::Peer peer;
-    messages::Load load;
     std::optional<Clock::time_point> asked;  // when a request went out that is not answered
     bool left = false;                       // it said goodbye: what follows is no surprise
     bool told = false;                       // we did

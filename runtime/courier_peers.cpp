@@ -38,8 +38,7 @@ void Courier::on_up(SessionId session, const transport::Peer& peer) {
     members.push_back({record.peer.introduction.node, record.peer.introduction.addresses});
   }
   if (!members.empty()) send(session, messages::encode(members));
-  PeerRecord& record =
-      peers_.emplace(session, PeerRecord{peer, {}, {}, false, false}).first->second;
+  PeerRecord& record = peers_.emplace(session, PeerRecord{peer, {}, false, false}).first->second;
   if (stopping_.load(std::memory_order_relaxed)) return say_leave(session, record);
   thief_.peer_up(session);
   plan_.up(introduction.node, peer.remote, introduction.addresses);
@@ -151,7 +150,6 @@ void Courier::on_refused(const transport::Refusal& refusal) {
 
 void Courier::on(const messages::Load& load) {
   PeerRecord* record = peer(speaker_);
-  record->load = load;
   thief_.heard(speaker_, load.queued);
   if (load.ask != 0) {
     messages::Load answer = this->load();
