@@ -50,10 +50,12 @@ bool read(schema::DataChannel in, DataChannel& channel) {
   return true;
 }
 
+// A word of one line: it is shown in logs and reports, where a line break would begin another one.
 bool read(capnp::Text::Reader in, std::size_t limit, std::string& text) {
   if (in.size() > limit) return false;
   text.assign(in.cStr(), in.size());
-  return true;
+  return std::none_of(text.begin(), text.end(),
+                      [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 std::optional<Hello> read(schema::Hello::Reader in) {

@@ -49,6 +49,15 @@ class HandshakeTest : public ::testing::Test {
   Hello a_ = hello("a"), b_ = hello("b");
 };
 
+TEST(Hello, a_name_with_a_line_break_is_refused) {
+  Hello good = hello("node 7");
+  EXPECT_TRUE(decode_hello(encode(good)));
+  for (const std::string name : {"a\nleft 12 everybody", "a\x1b[2J", "a\x7f"}) {
+    good.introduction.name = name;
+    EXPECT_FALSE(decode_hello(encode(good))) << "it would begin a line of its own in our log";
+  }
+}
+
 TEST_F(HandshakeTest, both_ends_agree_on_keys_and_know_each_other) {
   Handshake a = dialler(), b = listener();
   hear(b, a.take_output());

@@ -18,6 +18,7 @@ struct Address {
   // Reads a comma-separated list; empty entries are refused. An empty text is an empty list.
   static std::vector<Address> parse_list(std::string_view text);
 
+  // As parse() reads it.
   std::string to_string() const;
 
   friend auto operator<=>(const Address&, const Address&) = default;

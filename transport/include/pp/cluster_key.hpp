@@ -14,6 +14,7 @@ namespace pp {
 // on the wire; the fingerprint may. Movable, not copyable; wiped when it ends.
 class ClusterKey {
  public:
+  // Of a key.
   static constexpr std::size_t kBytes = 32;
 
   // Draws a new key from the system's random source.
@@ -29,6 +30,7 @@ class ClusterKey {
   // 16 hexadecimal digits, a hash of the key: the same for the same key, useless to find it.
   std::string fingerprint() const;
 
+  // The secret itself, for the handshake.
   std::span<const std::uint8_t, kBytes> bytes() const { return bytes_; }
 
   ClusterKey(ClusterKey&& other) noexcept;

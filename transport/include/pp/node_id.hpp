@@ -12,7 +12,7 @@ namespace pp {
 // A value: compares, copies, prints. A process draws one when its runtime starts and keeps it until it
 // ends; the same machine restarted is another NodeId, so an old rumour never names a new process.
 struct NodeId {
-  std::array<std::uint8_t, 16> bytes{};
+  std::array<std::uint8_t, 16> bytes{};  // random; all zero: no node
 
   // Draws a fresh id from the system's random source.
   static NodeId random();

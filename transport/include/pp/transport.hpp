@@ -134,6 +134,7 @@ class Transport {
 };
 
 // No message is larger; larger ones are refused by assertion at the sender and end the session at the receiver.
-inline constexpr std::size_t kMaxMessage = std::size_t{1} << 30;
+// Room for a value of 1 GiB and what it is wrapped in.
+inline constexpr std::size_t kMaxMessage = (std::size_t{1} << 30) + (std::size_t{64} << 20);
 
 }  // namespace pp::transport
