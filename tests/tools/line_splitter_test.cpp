@@ -58,5 +58,14 @@ TEST(LineSplitter, a_line_of_exactly_the_limit_is_one_line) {
   EXPECT_THAT(lines.all, ElementsAre("abcd", "ef"));
 }
 
+TEST(LineSplitter, a_line_of_exactly_the_limit_may_end_in_the_next_read) {
+  LineSplitter splitter(4);
+  Lines lines;
+  splitter.feed("abcd", lines.sink);
+  splitter.feed("\nefgh", lines.sink);
+  splitter.feed("ij\n", lines.sink);
+  EXPECT_THAT(lines.all, ElementsAre("abcd", "efgh", "ij"));
+}
+
 }  // namespace
 }  // namespace pp::tools
