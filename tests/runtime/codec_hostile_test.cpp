@@ -209,6 +209,18 @@ TEST(HostileBytes, the_error_says_what_and_where) {
   }
 }
 
+// Each level claims as many children as there are bytes left, and has one.
+TEST(HostileBytes, containers_in_containers_cannot_claim_the_same_bytes) {
+  Bytes bytes;
+  constexpr std::size_t kWhole = 100'000;
+  for (int level = 0; level < 6; ++level) {
+    bytes.push_back(std::byte{0});  // no Big in this Tree
+    encode(bytes, (kWhole - bytes.size() - 8) / pp::codec::kElementLeast<std::vector<Tree>>);
+  }
+  bytes.resize(kWhole);
+  EXPECT_LE(memory_for<Tree>(bytes), pp::codec::kMaxGrowth * bytes.size() + kForTheMessage);
+}
+
 TEST(HostileBytes, random_bytes_are_decoded_or_refused_within_bounds) {
   std::mt19937_64 random(20'240'607);
   std::size_t accepted = 0;

@@ -142,9 +142,14 @@ class Reader {
     std::uint64_t claimed = 0;
     const std::byte* from = take(8);
     for (int i = 7; i >= 0; --i) claimed = claimed << 8 | std::to_integer<std::uint64_t>(from[i]);
-    if (claimed > left() / each) too_many(claimed);
+    if (claimed > (left() - std::min(owed_, left())) / each) too_many(claimed);
     return static_cast<std::size_t>(claimed);
   }
+
+  // Bytes that the containers around the value at hand still need for their other elements: what
+  // is in it cannot claim them too.
+  void owe(std::size_t bytes) { owed_ += bytes; }
+  void pay(std::size_t bytes) { owed_ -= bytes; }
 
   // The zeros after an element (wire.hpp).
   void skip_filler(std::size_t size) {
@@ -171,6 +176,7 @@ class Reader {
   const std::byte* begin_;
   const std::byte* at_;
   const std::byte* end_;
+  std::size_t owed_ = 0;
   int depth_ = 0;
 };
 

@@ -214,9 +214,11 @@ template <class T>
 T read_container(Reader& reader) {
   const std::size_t count = reader.count(kElementLeast<T>);
   reader.enter();
+  reader.owe(count * kElementLeast<T>);
   T container;
   if constexpr (requires { container.reserve(count); }) container.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
+    reader.pay(kElementLeast<T>);
     if constexpr (kKind<T> == Kind::kSequence) {
       if constexpr (requires {
                       container.emplace_back(codec::read<typename T::value_type>(reader));
