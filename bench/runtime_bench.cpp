@@ -1,6 +1,7 @@
 // What a job costs inside one node, beside bare oneTBB in the same binary.
 //   fork: fib with a job per call          submit: an empty job from outside and its result
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
@@ -99,6 +100,42 @@ void submit_tbb(benchmark::State& state) {
 }
 BENCHMARK(submit_tbb)->Arg(1)->Arg(2)->UseRealTime();
 
+// Several threads submit to one worker. What they submit is kept until all is submitted, so that
+// the way in is measured and not the worker's sleep.
+void submit_from_threads(benchmark::State& state) {
+  static std::unique_ptr<pp::Runtime> rt;
+  if (state.thread_index() == 0) {
+    pp::Options one;
+    one.workers = 1;
+    rt = std::make_unique<pp::Runtime>(one);
+  }
+  std::vector<pp::Future<std::uint64_t>> jobs;
+  jobs.reserve(kWindow);
+  for (auto _ : state) {
+    for (std::uint64_t i = 0; i < kWindow; ++i) jobs.push_back(rt->submit<identity>(i));
+    for (const auto& job : jobs) benchmark::DoNotOptimize(job.get());
+    jobs.clear();
+  }
+  state.SetItemsProcessed(kWindow * state.iterations());
+  if (state.thread_index() == 0) rt.reset();
+}
+BENCHMARK(submit_from_threads)->Threads(1)->Threads(2)->Threads(4)->UseRealTime();
+
+// What a job costs while it waits in the queue: nobody works here.
+void memory_of_queued_jobs(benchmark::State& state) {
+  constexpr std::size_t kJobs = 100'000;
+  pp::Options nobody;
+  nobody.workers = 0;
+  for (auto _ : state) {
+    pp::Runtime rt(nobody);
+    const std::size_t before = mallinfo2().uordblks;
+    for (std::uint64_t i = 0; i < kJobs; ++i) rt.submit<identity>(i);
+    state.counters["bytes_per_job"] =
+        static_cast<double>(mallinfo2().uordblks - before) / static_cast<double>(kJobs);
+  }
+}
+BENCHMARK(memory_of_queued_jobs)->Iterations(1)->Unit(benchmark::kMillisecond);
+
 void one_at_a_time_pp(benchmark::State& state) {
   pp::Runtime rt(options(state));
   std::uint64_t i = 0;
@@ -123,7 +160,7 @@ void queue_outside_push_take(benchmark::State& state) {
   pp::runtime::Queue queue(1);
   auto* job = pp::runtime::make_job<pp::runtime::Constant<identity>>(1u);
   for (auto _ : state) {
-    queue.push_outside(job);
+    queue.push(job);
     benchmark::DoNotOptimize(queue.take(0, pp::runtime::Queue::Taker::kFree));
     job->unclaim();
   }

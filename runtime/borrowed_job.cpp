@@ -3,33 +3,60 @@
 
 #include <utility>
 
+#include "particulars.hpp"
+
 namespace pp::runtime {
 
-void BorrowedJob::run_borrowed(Job& job) noexcept {
+const JobKind BorrowedJob::kKind{&BorrowedJob::run_borrowed,
+                                 nullptr,
+                                 nullptr,
+                                 &BorrowedJob::store_failure,
+                                 nullptr,
+                                 nullptr,
+                                 &BorrowedJob::deliver_home,
+                                 &BorrowedJob::destroy};
+
+Ran BorrowedJob::run_borrowed(Job& job) noexcept {
   auto& self = static_cast<BorrowedJob&>(job);
-  self.desk_.begun();
-  codec::Bytes& result = std::get<codec::Bytes>(self.outcome_);
+  if (self.task_ == nullptr) self.desk_.begun();
+  Outcome outcome;
   try {
-    self.function->run_encoded(self.arguments_, result);
-    if (result.size() > transport::kMaxMessage / 2) {
-      throw Error("pp: the result takes " + std::to_string(result.size()) +
-                  " bytes encoded; at most " + std::to_string(transport::kMaxMessage / 2) +
-                  " can travel");
+    codec::Bytes result;
+    if (self.function->begin_encoded == nullptr) {
+      self.function->run_encoded(self.arguments_, result);
+    } else {
+      if (self.task_ == nullptr) self.task_ = self.function->begin_encoded(self.arguments_);
+      if (!self.task_->strand().run(job)) return Ran::kSuspended;
+      self.task_->encode_result(result);
     }
+    if (result.size() > kMostEncoded) {
+      throw Error("pp: the result takes " + std::to_string(result.size()) +
+                  " bytes encoded; at most " + std::to_string(kMostEncoded) + " can travel");
+    }
+    outcome = std::move(result);
   } catch (...) {
     Failure failure = describe_current_exception();
     if (failure.node.empty()) {  // not what a child threw and its parent passed on
       failure.node = self.desk_.node_name();
-      failure.function = self.function->name;
+      failure.function = title_of(self);
       failure.attempt = self.attempt;
     }
-    self.outcome_ = std::move(failure);
+    outcome = std::move(failure);
   }
+  self.task_.reset();
+  if (!self.settle()) return Ran::kTooLate;
+  self.outcome_ = std::move(outcome);
+  return Ran::kSettled;
+}
+
+void BorrowedJob::store_failure(Job& job, Failure&& failure) {
+  static_cast<BorrowedJob&>(job).outcome_ = std::move(failure);
 }
 
 void BorrowedJob::deliver_home(Job& job) noexcept {
   auto& self = static_cast<BorrowedJob&>(job);
-  self.desk_.completed({self.lender, self.number, std::move(self.outcome_)});
+  self.retain();
+  self.desk_.completed(self);
 }
 
 void BorrowedJob::destroy(Job* job) noexcept { delete static_cast<BorrowedJob*>(job); }

@@ -3,8 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <pp/codec.hpp>
 #include <pp/job.hpp>
+#include <pp/task.hpp>
 #include <pp/transport.hpp>
+#include <span>
 #include <string>
 #include <variant>
 
@@ -12,12 +16,10 @@ namespace pp::runtime {
 
 using transport::SessionId;
 
-// A borrowed job that was run, on its way home.
-struct Completed {
-  SessionId lender{};
-  std::uint64_t number = 0;
-  std::variant<codec::Bytes, Failure> outcome;
-};
+// The most that a job's arguments or its result may take encoded: a value of 1 GiB, and its
+// lengths. Others may share its message, and all have a wrapping.
+inline constexpr std::size_t kMostEncoded = (std::size_t{1} << 30) + (std::size_t{1} << 20);
+static_assert(kMostEncoded + (std::size_t{32} << 20) < transport::kMaxMessage);
 
 // Decoded on the worker that runs it, so that no user code runs on the courier.
 class BorrowedJob final : public Job {
@@ -27,7 +29,8 @@ class BorrowedJob final : public Job {
    public:
     virtual ~Desk() = default;
     virtual void begun() = 0;
-    virtual void completed(Completed completed) = 0;
+    // Its outcome may be taken. Passes one reference.
+    virtual void completed(BorrowedJob& job) = 0;
     virtual const std::string& node_name() const = 0;
   };
 
@@ -42,19 +45,26 @@ class BorrowedJob final : public Job {
     attempt = attempt_;
   }
 
+  using Outcome = std::variant<codec::Bytes, Failure>;
+
+  // After it was completed.
+  Outcome& outcome() { return outcome_; }
+
   const SessionId lender;
   const std::uint64_t number;
+  std::size_t place_in_list = 0;  // the courier's
+  bool placed = false;            // here and nowhere else: it is not given back to be run by others
 
  private:
-  static void run_borrowed(Job& job) noexcept;
+  static Ran run_borrowed(Job& job) noexcept;
+  static void store_failure(Job& job, Failure&& failure);
   static void deliver_home(Job& job) noexcept;
   static void destroy(Job* job) noexcept;
-  static constexpr JobKind kKind{
-      &BorrowedJob::run_borrowed, nullptr, nullptr, nullptr, &BorrowedJob::deliver_home,
-      &BorrowedJob::destroy};
+  static const JobKind kKind;
 
   const codec::Bytes arguments_;
-  std::variant<codec::Bytes, Failure> outcome_;
+  std::unique_ptr<EncodedTask> task_;  // from its begin to its end, if it is a coroutine
+  Outcome outcome_;
   Desk& desk_;
 };
 

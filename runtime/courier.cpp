@@ -22,9 +22,14 @@ Courier::Courier(const Options& options, std::unique_ptr<transport::Transport> t
       seeds_(options.peers),
       plan_(std::hash<NodeId>{}(transport_->self().node)),
       ledger_(options.retries),
-      thief_(std::hash<NodeId>{}(transport_->self().node)) {}
+      thief_(std::hash<NodeId>{}(transport_->self().node)),
+      told_workers_(transport_->self().workers) {}
 
-Courier::~Courier() { stop(); }
+Courier::~Courier() {
+  stop();
+  for (BorrowedJob* job : *completed_.lock()) job->release();  // came too late to be sent
+  for (Job* job : *recalled_.lock()) job->release();
+}
 
 void Courier::start(Crew& crew) {
   crew_ = &crew;
@@ -56,6 +61,9 @@ void Courier::run() {
 void Courier::turn(Clock::time_point now) {
   sent_ = false;
   send_results();
+  send_recalls();
+  return_unwanted();
+  grant_placed();
   serve_thieves();
   steal();
   tell_load(now);
@@ -65,13 +73,8 @@ void Courier::turn(Clock::time_point now) {
 
 void Courier::say_goodbye() {
   send_results();
-  std::map<SessionId, std::vector<messages::Returned>> back;
-  for (Job* job : parts_.queue.drop_borrowed([](const Job&) { return true; })) {
-    const auto& borrowed = static_cast<const BorrowedJob&>(*job);
-    back[borrowed.lender].push_back({borrowed.number, false, messages::Reason::kLeaving});
-    job->release();
-  }
-  for (const auto& [lender, returned] : back) send(lender, messages::encode(returned));
+  return_borrowed(parts_.queue.drop_borrowed([](const Job&) { return true; }),
+                  messages::Reason::kLeaving);
   for (Job* job : ledger_.close()) {
     fail(*job, Failure::of(Failure::Kind::kClosed,
                            "pp: the runtime ended while another node had this job"));
@@ -114,11 +117,14 @@ void Courier::send(SessionId to, const messages::Encoded& message) {
   transport_->send(to, message);  // a session that is gone tells so by on_down
 }
 
-void Courier::completed(Completed completed) {
-  {
-    auto waiting = completed_.lock();
-    waiting->push_back(std::move(completed));
-  }
+void Courier::completed(BorrowedJob& job) {
+  completed_.lock()->push_back(&job);
+  wake();
+}
+
+void Courier::recall(Job& job) {
+  job.retain();
+  recalled_.lock()->push_back(&job);
   wake();
 }
 
@@ -131,41 +137,43 @@ void Courier::hungry() noexcept {
 }
 
 void Courier::send_results() {
-  std::vector<Completed> finished;
+  std::vector<BorrowedJob*> finished;
   std::swap(finished, *completed_.lock());
   if (finished.empty()) return;
-  borrowed_open_ -= finished.size();
   stolen_.fetch_add(finished.size(), std::memory_order_relaxed);
   std::map<SessionId, std::pair<std::vector<messages::Result>, std::size_t>> home;
   const auto flush = [&](SessionId lender, std::vector<messages::Result>& results) {
     send(lender, messages::encode(results));
     results.clear();
   };
-  for (Completed& one : finished) {
-    auto& [results, bytes] = home[one.lender];
+  for (BorrowedJob* job : finished) {
+    forget_borrowed(*job);
+    auto& [results, bytes] = home[job->lender];
     messages::Result& result = results.emplace_back();
-    result.number = one.number;
-    if (auto* value = std::get_if<codec::Bytes>(&one.outcome)) {
+    result.number = job->number;
+    if (const auto* value = std::get_if<codec::Bytes>(&job->outcome())) {
       result.outcome = std::span<const std::byte>(*value);
       bytes += value->size();
     } else {
-      result.outcome = std::move(std::get<Failure>(one.outcome));
+      result.outcome = std::move(std::get<Failure>(job->outcome()));
     }
     bytes += sizeof result;
     if (bytes > kResultsPerMessage) {
-      flush(one.lender, results);
+      flush(job->lender, results);
       bytes = 0;
     }
   }
   for (auto& [lender, pending] : home) {
     if (!pending.first.empty()) flush(lender, pending.first);
   }
+  for (BorrowedJob* job : finished) job->release();
 }
 
 messages::Load Courier::load() const {
   messages::Load load;
-  load.queued = static_cast<std::uint32_t>(
-      std::min<std::size_t>(parts_.queue.own() + parts_.queue.borrowed(), UINT32_MAX));
+  load.queued = static_cast<std::uint32_t>(std::min<std::size_t>(
+      parts_.queue.own() + parts_.queue.borrowed() + parts_.queue.elsewhere(), UINT32_MAX));
+  load.workers = crew_->workers();
   load.idle = crew_->idle();
   const Crew::Totals totals = crew_->totals();
   load.jobs = totals.jobs;
@@ -176,9 +184,12 @@ messages::Load Courier::load() const {
 
 void Courier::tell_load(Clock::time_point now) {
   const bool ask = ask_due_.exchange(false, std::memory_order_relaxed);
-  if (!ask && now < next_load_) return;
+  const bool changed = crew_->workers() != told_workers_;
+  if (!ask && !changed && now < next_load_) return;
   next_load_ = now + kLoadEvery;
+  placed_due_.store(true, std::memory_order_relaxed);
   messages::Load word = load();
+  told_workers_ = word.workers;
   if (ask) word.ask = board_.lock()->asked;
   const messages::Encoded message = messages::encode(word);
   for (const auto& [session, record] : peers_) send(session, message);

@@ -13,12 +13,15 @@
 #include <pp/function_table.hpp>
 #include <pp/runtime.hpp>
 #include <pp/transport.hpp>
+#include <set>
 #include <thread>
 #include <vector>
 
 #include "borrowed_job.hpp"
 #include "crew.hpp"
+#include "deadlines.hpp"
 #include "guarded.hpp"
+#include "home.hpp"
 #include "ledger.hpp"
 #include "log.hpp"
 #include "messages.hpp"
@@ -41,6 +44,8 @@ class Courier final : public Crew::Outside,
     Queue& queue;
     Log& log;
     const FunctionTable& functions;
+    Deadlines& deadlines;
+    Home& home;
   };
 
   // `parts` must outlive this. Nothing runs before start().
@@ -68,13 +73,19 @@ class Courier final : public Crew::Outside,
   // Asks every peer; waits for the answers until `deadline`.
   Figures figures(Clock::time_point deadline);
 
+  // A lent job that is not wanted any more: its borrower is told. If it is not lent (any more), it
+  // is left alone.
+  void recall(Job& job);
+  // A job was queued that one other node is to run. The courier is woken afterwards.
+  void placed() { placed_due_.store(true, std::memory_order_release); }
+
   // Crew::Outside
   void wake() noexcept override { transport_->wake(); }
   void hungry() noexcept override;
 
   // BorrowedJob::Desk
   void begun() override;
-  void completed(Completed completed) override;
+  void completed(BorrowedJob& job) override;
   const std::string& node_name() const override { return transport_->self().name; }
 
  private:
@@ -103,12 +114,26 @@ class Courier final : public Crew::Outside,
   void say_leave(SessionId session, PeerRecord& record);
   void send(SessionId to, const messages::Encoded& message);
   void send_results();
+  void send_recalls();
   void serve_thieves();
   void serve_parked();
+  void grant_placed();
+  void give_up(Job& job);
+  void ask_for(const std::set<NodeId>& nodes);
+  std::optional<SessionId> session_of(const NodeId& node) const;
   bool serve(const Victim::Thief& thief);
   bool lend(const Victim::Thief& thief, std::size_t most);
+  bool grant(SessionId to, std::vector<Job*>& jobs, bool unasked);
+  void put_back(const std::vector<Job*>& jobs);
+  void put_back(Job& job);
   bool encode(Job& job, codec::Bytes& arguments);
+  messages::LentJob describe(const Job& job, std::uint64_t number,
+                             std::span<const std::byte> arguments) const;
   bool give_back(const Victim::Thief& thief, std::size_t most);
+  void return_unwanted();
+  std::map<SessionId, std::size_t> return_borrowed(const std::vector<Job*>& jobs,
+                                                   messages::Reason reason);
+  static void keep_to_its_place(Ledger::Verdict& verdict, const std::string& how);
   void steal();
   bool hungry_soon() const;
   void note_answer();
@@ -116,6 +141,8 @@ class Courier final : public Crew::Outside,
   messages::Load load() const;
   Victim::Stock stock() const;
   void requeue(const std::vector<Ledger::Verdict>& verdicts);
+  void add_borrowed(BorrowedJob& job);
+  void forget_borrowed(BorrowedJob& job);
   void settle(Job& job, const messages::Result& result);
   void fail(Job& job, Failure failure);
   void dial(Clock::time_point now);
@@ -140,6 +167,7 @@ class Courier final : public Crew::Outside,
   void on(const messages::Load& load) override;
   void on(std::span<const messages::Member> members) override;
   void on_leave(std::string_view why) override;
+  void on_cancel(std::span<const std::uint64_t> numbers) override;
 
   const Options options_;
   Parts parts_;
@@ -155,8 +183,12 @@ class Courier final : public Crew::Outside,
   std::map<SessionId, PeerRecord> peers_;
   SessionId speaker_{};
   Prefetch prefetch_;
-  std::size_t borrowed_open_ = 0;  // jobs we have and whose results are not sent
-  bool sent_ = false;              // since the last poll of the transport
+  std::vector<BorrowedJob*> borrowed_open_;  // jobs we have and whose results are not sent
+  bool sent_ = false;                        // since the last poll of the transport
+  std::uint32_t told_workers_;               // what the others believe that we have
+  std::map<NodeId, std::string> met_;        // everybody who was ever here, and the name
+  // Nodes that placed jobs wait for and that were never here: since when, or max() when said so.
+  std::map<NodeId, Clock::time_point> awaited_;
   Clock::time_point next_load_;
   std::optional<NodeId> driver_;                  // of this worker's launch
   std::optional<Clock::time_point> driver_lost_;  // since when it is not connected
@@ -164,9 +196,12 @@ class Courier final : public Crew::Outside,
 
   mutable Guarded<Board> board_;
   mutable std::condition_variable board_changed_;
-  Guarded<std::vector<Completed>> completed_;
+  Guarded<std::vector<BorrowedJob*>> completed_;  // each with a reference
+  Guarded<std::vector<Job*>> recalled_;           // likewise
   // Relaxed: a flag for the courier, which is woken after it was set.
   std::atomic<bool> ask_due_{false};
+  // Something may have changed for the placed jobs. Release/acquire: the job was pushed before.
+  std::atomic<bool> placed_due_{false};
   // Relaxed: a statistic.
   std::atomic<std::uint64_t> stolen_{0};
   // Somebody could be asked for work now. Relaxed: only spares a wake-up; when it is missed, the

@@ -40,6 +40,9 @@ void Courier::on_up(SessionId session, const transport::Peer& peer) {
   if (!members.empty()) send(session, messages::encode(members));
   PeerRecord& record = peers_.emplace(session, PeerRecord{peer, {}, false, false}).first->second;
   if (stopping_.load(std::memory_order_relaxed)) return say_leave(session, record);
+  met_.insert_or_assign(introduction.node, introduction.name);
+  placed_due_.store(true, std::memory_order_relaxed);
+  if (crew_->workers() != transport_->self().workers) send(session, messages::encode(load()));
   thief_.peer_up(session);
   plan_.up(introduction.node, peer.remote, introduction.addresses);
   bool joined_driver = false;
@@ -91,21 +94,27 @@ void Courier::on_down(SessionId session, transport::DownReason reason, std::stri
   record.left ? plan_.left(node, Clock::now()) : plan_.down(node, Clock::now());
 
   const std::string how = name + (record.left ? " left" : " was lost (" + std::string(why) + ")");
-  const std::vector<Ledger::Verdict> verdicts = ledger_.link_over(session, how);
+  std::vector<Ledger::Verdict> verdicts = ledger_.link_over(session, how);
+  for (Ledger::Verdict& verdict : verdicts) keep_to_its_place(verdict, how);
   requeue(verdicts);
+  placed_due_.store(true, std::memory_order_relaxed);
   // What it lent us and we have not begun is void; what runs will find nobody who takes its result.
   for (Job* job : parts_.queue.drop_borrowed([&](const Job& job) {
          return static_cast<const BorrowedJob&>(job).lender == session;
        })) {
-    --borrowed_open_;
+    forget_borrowed(static_cast<BorrowedJob&>(*job));
     job->release();
+  }
+  for (BorrowedJob* job : borrowed_open_) {
+    if (job->lender == session) parts_.deadlines.tell_to_stop_soon(*job);
   }
 
   const bool expected = record.left || reason == transport::DownReason::kHungUp ||
                         reason == transport::DownReason::kReplaced;
   std::string sentence = name + " is gone: " + std::string(why);
-  if (!verdicts.empty())
-    sentence += "; " + std::to_string(verdicts.size()) + " jobs lent to it begin again";
+  const auto again = std::count_if(verdicts.begin(), verdicts.end(),
+                                   [](const Ledger::Verdict& verdict) { return verdict.again; });
+  if (again > 0) sentence += "; " + std::to_string(again) + " jobs lent to it begin again";
   expected&& verdicts.empty() ? parts_.log.info(sentence) : parts_.log.warn(sentence);
   parts_.log.report("left " + node.short_name() + ' ' +
                     std::string(record.left ? "said goodbye" : why));
@@ -150,7 +159,9 @@ void Courier::on_refused(const transport::Refusal& refusal) {
 
 void Courier::on(const messages::Load& load) {
   PeerRecord* record = peer(speaker_);
+  record->peer.introduction.workers = load.workers;
   thief_.heard(speaker_, load.queued);
+  victim_.heard(speaker_, load.workers, load.idle);
   if (load.ask != 0) {
     messages::Load answer = this->load();
     answer.answers = load.ask;
@@ -158,6 +169,9 @@ void Courier::on(const messages::Load& load) {
   }
   auto board = board_.lock();
   NodeStatistics& figures = board->figures[record->peer.introduction.node];
+  figures.workers = load.workers;
+  if (const auto view = board->present.find(speaker_); view != board->present.end())
+    view->second.workers = load.workers;
   figures.jobs = load.jobs;
   figures.time = std::chrono::nanoseconds(load.nanoseconds);
   figures.stolen = load.stolen;
@@ -178,6 +192,7 @@ void Courier::on(std::span<const messages::Member> members) {
 void Courier::on_leave(std::string_view why) {
   PeerRecord* record = peer(speaker_);
   record->left = true;
+  placed_due_.store(true, std::memory_order_relaxed);
   victim_.unpark(speaker_);
   thief_.peer_down(speaker_);
   say_leave(speaker_, *record);

@@ -43,6 +43,20 @@ bool stack_left(const Worker& worker) {
   return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) > worker.stack_limit;
 }
 
+// Whether the job's end may depend on any other job of this node: while the node ends, or no job is
+// to be begun, who waits for it goes on running whatever there is.
+bool hangs_on_others(const Job& job) {
+  return job.kind->run == nullptr ||
+         (job.state.load(std::memory_order_relaxed) & Job::kCoroutine) != 0;
+}
+
+// A worker that waits inside a job.
+class Sleeper final : public Watcher {
+ public:
+  explicit Sleeper(Parker& parker) : Watcher(&parker) {}
+  void done(Job&) noexcept override {}
+};
+
 // Single writer: no read-modify-write needed.
 void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
@@ -55,34 +69,55 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
 [[gnu::noinline]] Worker* Crew::current() noexcept { return this_worker; }
 
 void Crew::Shift::check() const {
-  assert(tickets <= allowed);
   assert(seekers + sleepers.size() <= tickets);
+  assert(bound == std::count_if(sleepers.begin(), sleepers.end(),
+                                [](const Worker* worker) { return worker->bound; }));
+}
+
+// Workers that could begin a job: those that seek, those that wait inside a job, and tickets not
+// drawn; but no more than are missing of what is allowed.
+unsigned Crew::Shift::idle() const {
+  const unsigned working = awake() - seekers;
+  return allowed > working ? allowed - working : 0;
+}
+
+// One who waits inside a job and may look for another one now, or null.
+Worker* Crew::Shift::wake_sleeper() {
+  const bool any = awake() < allowed;
+  const auto found = std::find_if(sleepers.rbegin(), sleepers.rend(),
+                                  [&](const Worker* worker) { return any || worker->bound; });
+  if (found == sleepers.rend()) return nullptr;
+  Worker* const worker = *found;
+  remove_sleeper(*worker);
+  ++seekers;
+  return worker;
+}
+
+bool Crew::Shift::remove_sleeper(Worker& worker) {
+  if (std::erase(sleepers, &worker) == 0) return false;
+  if (worker.bound) --bound;
+  return true;
 }
 
 Crew::Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue,
-           WatchList& watch_list, Outside& outside)
+           Deadlines& deadlines, Outside& outside)
     : queue_(queue),
-      watch_list_(watch_list),
+      deadlines_(deadlines),
       outside_(outside),
-      workers_count_(workers),
+      node_(node),
+      allowed_(workers),
       executor_(workers, stack_bytes, *this) {
   auto shift = shift_.lock();
   shift->allowed = workers;
-  for (unsigned i = 0; i < workers; ++i) {
-    workers_.push_back(std::make_unique<Worker>());
-    workers_.back()->node = &node;
-    workers_.back()->index = i;
-    shift->free.push_back(workers_.back().get());
-  }
   publish(*shift);
 }
 
 Crew::~Crew() { assert(shift_.lock()->tickets == 0); }
 
 void Crew::publish(Shift& shift) {
-  hungry_.store((shift.allowed - shift.tickets) + shift.seekers +
-                    static_cast<std::uint32_t>(shift.sleepers.size()) +
-                    (shift.waiting_thieves ? 1 : 0),
+  restrained_.store(stopping_.load(std::memory_order_relaxed) || shift.awake() > shift.allowed,
+                    std::memory_order_relaxed);
+  hungry_.store(std::max(shift.idle(), shift.bound) + (shift.waiting_thieves ? 1 : 0),
                 std::memory_order_seq_cst);
 }
 
@@ -91,22 +126,20 @@ void Crew::feed() {
   bool call_outside = false;
   {
     auto shift = shift_.lock();
-    if (shift->seekers > 0) {
-      // A seeker will find it, and calls the next one if there is more (stop_seeking).
-    } else if (!shift->sleepers.empty()) {
-      Worker* worker = shift->sleepers.back();
-      shift->sleepers.pop_back();
-      ++shift->seekers;
+    if (shift->seekers > 0 && !restrained_.load(std::memory_order_relaxed)) {
+      // A seeker will find it, and calls the next one if there is more (stop_seeking). (While no
+      // more are to begin anything, one that seeks may not take it.)
+    } else if (Worker* worker = shift->wake_sleeper()) {
       worker->parker.unpark();
     } else if (shift->tickets < shift->allowed && !stopping_.load(std::memory_order_relaxed)) {
       ++shift->tickets;
       ++shift->seekers;
       draw = true;
     }
-    // What exceeds the need of our own idle workers may go away.
-    const unsigned idle = shift->allowed - shift->tickets + shift->seekers +
-                          static_cast<unsigned>(shift->sleepers.size());
-    if (shift->waiting_thieves && queue_.own() + queue_.borrowed() > idle) {
+    // What exceeds the need of our own idle workers may go away, and so may what they cannot run.
+    const std::size_t movable = queue_.own() + queue_.borrowed();
+    if (shift->waiting_thieves &&
+        (queue_.elsewhere() > 0 || (movable > 0 && movable + queue_.pinned() > shift->idle()))) {
       shift->waiting_thieves = false;  // once: the courier sets it again when it has served them
       call_outside = true;
     }
@@ -116,24 +149,35 @@ void Crew::feed() {
   if (call_outside) outside_.wake();
 }
 
+void Crew::set_workers(unsigned workers) {
+  {
+    auto shift = shift_.lock();
+    shift->allowed = workers;
+    allowed_.store(workers, std::memory_order_relaxed);
+    // Never fewer than are out: others in this process would be counted for them.
+    executor_.allow(std::max(workers, shift->tickets));
+    publish(*shift);
+  }
+  if (!queue_.empty()) announce();
+  outside_.wake();  // the others are told; they may have work for us, or get ours back
+}
+
 void Crew::set_waiting_thieves(bool waiting) {
   auto shift = shift_.lock();
   shift->waiting_thieves = waiting;
   publish(*shift);
 }
 
-unsigned Crew::idle() const {
-  auto shift = const_cast<Guarded<Shift>&>(shift_).lock();
-  return shift->allowed - shift->tickets + shift->seekers +
-         static_cast<unsigned>(shift->sleepers.size());
-}
+unsigned Crew::idle() const { return const_cast<Guarded<Shift>&>(shift_).lock()->idle(); }
 
 Crew::Totals Crew::totals() const {
   Totals sum;
-  for (const auto& worker : workers_) {
-    sum.jobs += worker->jobs.load(std::memory_order_relaxed);
-    sum.outermost += worker->outermost.load(std::memory_order_relaxed);
-    sum.busy += std::chrono::nanoseconds(worker->busy_nanoseconds.load(std::memory_order_relaxed));
+  const std::size_t count = queue_.places();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Worker& worker = *workers_[i];
+    sum.jobs += worker.jobs.load(std::memory_order_relaxed);
+    sum.outermost += worker.outermost.load(std::memory_order_relaxed);
+    sum.busy += std::chrono::nanoseconds(worker.busy_nanoseconds.load(std::memory_order_relaxed));
   }
   return sum;
 }
@@ -141,15 +185,27 @@ Crew::Totals Crew::totals() const {
 void Crew::stop() {
   auto shift = shift_.lock();
   stopping_.store(true, std::memory_order_relaxed);  // under the lock: no ticket is drawn any more
+  publish(*shift);
+  // What was pushed for a seeker, who may not take it any more, is for those who wait inside jobs.
+  while (Worker* worker = shift->wake_sleeper()) worker->parker.unpark();
   shift.wait(ended_, [&] { return shift->tickets == 0; });
 }
 
 Worker* Crew::occupy() {
   auto shift = shift_.lock();
-  assert(!shift->free.empty());  // there are as many places as tickets may be out
-  Worker* worker = shift->free.back();
-  shift->free.pop_back();
-  return worker;
+  if (!shift->free.empty()) {
+    Worker* worker = shift->free.back();
+    shift->free.pop_back();
+    return worker;
+  }
+  const std::size_t index = queue_.places();
+  auto worker = std::make_unique<Worker>();
+  worker->node = &node_;
+  worker->index = index;
+  workers_[index] = std::move(worker);
+  queue_.add_place();
+  workers_[index]->deque = &queue_.deque(index);
+  return workers_[index].get();
 }
 
 void Crew::leave_place(Shift& shift, Worker& worker) {
@@ -164,8 +220,7 @@ bool Crew::serve_ticket() noexcept {
   this_worker = &worker;
   const Clock::time_point turn_ends = Clock::now() + kTurn;
   for (;;) {
-    Job* job =
-        stopping_.load(std::memory_order_relaxed) ? nullptr : look(worker, Queue::Taker::kFree);
+    Job* job = look(worker, Queue::Taker::kFree);
     if (job == nullptr) {
       if (end_ticket(worker)) return false;
       continue;
@@ -179,11 +234,31 @@ bool Crew::serve_ticket() noexcept {
   }
 }
 
+Job* Crew::take(Worker& worker, Queue::Taker taker) {
+  const bool helping = taker == Queue::Taker::kHelping;
+  if (helping && worker.bound) return queue_.take(worker.index, taker);
+  if (restrained_.load(std::memory_order_relaxed)) {
+    if (!helping) return nullptr;
+    return queue_.take(worker.index, Queue::Taker::kEnding);
+  }
+  Job* job = queue_.take(worker.index, taker);
+  if (job == nullptr || !restrained_.load(std::memory_order_relaxed)) return job;
+  if (job->state.load(std::memory_order_relaxed) & Job::kBegun) return job;  // it goes on
+  // It was pushed after the number of workers had sunk.
+  job->retain();  // once its claim is given back, somebody may run and release it
+  release_claim(*job);
+  queue_.push_oldest(job);
+  job->release();
+  feed();  // somebody who waits inside a job may have looked while we held it
+  return nullptr;
+}
+
 Job* Crew::look(Worker& worker, Queue::Taker taker) {
-  if (Job* job = queue_.take(worker.index, taker)) return job;
+  if (Job* job = take(worker, taker)) return job;
   begin_seeking(worker);
   for (int looks = 0; looks < kLooksBeforeSleep; ++looks) {
-    if (Job* job = queue_.take(worker.index, taker)) return job;
+    if (Job* job = take(worker, taker)) return job;
+    if (taker == Queue::Taker::kFree && restrained_.load(std::memory_order_relaxed)) break;
     for (int i = 0; i < kRelaxed; ++i) relax();
   }
   return nullptr;
@@ -221,7 +296,8 @@ bool Crew::end_ticket(Worker& worker) {
   --shift->tickets;
   publish(*shift);
   // A look after we have said that we are hungry: who pushes from now on sees it (announce).
-  if (!stopping_.load(std::memory_order_relaxed) && !queue_.empty()) {
+  const bool work = !stopping_.load(std::memory_order_relaxed) && !queue_.empty();
+  if (work && shift->awake() < shift->allowed) {
     ++shift->seekers;
     ++shift->tickets;
     publish(*shift);
@@ -229,52 +305,91 @@ bool Crew::end_ticket(Worker& worker) {
   }
   worker.seeking = false;
   leave_place(*shift, worker);
+  if (shift->tickets >= shift->allowed) executor_.allow(shift->tickets);  // one too many was out
   if (shift->tickets == 0) ended_.notify_all();
   return true;
 }
 
-void Crew::run(Worker& worker, Job& job) noexcept {
-  execute(worker, job);
-  end(job);
-}
+void Crew::run(Worker& worker, Job& job) noexcept { end(job, execute(worker, job)); }
 
 // Returns when it ended.
 Clock::time_point Crew::run_outermost(Worker& worker, Job& job) noexcept {
   const Clock::time_point begun = Clock::now();
   worker.parked = Clock::duration::zero();
-  execute(worker, job);
+  const Ran ran = execute(worker, job);
   const Clock::time_point ended = Clock::now();
   add(worker.busy_nanoseconds, static_cast<std::uint64_t>((ended - begun - worker.parked).count()));
   add(worker.outermost, 1);
-  end(job);
+  end(job, ran);
   return ended;
 }
 
-void Crew::execute(Worker& worker, Job& job) noexcept {
-  const std::int64_t base = worker.base;
-  worker.base = queue_.deque(worker.index).bottom();
-  job.kind->run(job);
-  worker.base = base;
-  add(worker.jobs, 1);
+Ran Crew::execute(Worker& worker, Job& job) noexcept {
+  Frame frame{&job, worker.frame, worker.deque->bottom(), job.id};
+  const std::uint32_t seen = job.state.load(std::memory_order_relaxed);
+  const bool begun = (seen & Job::kBegun) != 0;
+  if ((seen & Job::kStop) != 0 && !begun) return refuse(job);
+  worker.frame = &frame;
+  const bool timed = has_time_limit(job);
+  if (timed) begun ? deadlines_.resume(job) : deadlines_.begin(job);
+  const Ran ran = job.kind->run(job);
+  worker.frame = frame.below;
+  if (ran == Ran::kSuspended) return ran;
+  if (timed) deadlines_.end(job);
+  add(worker.jobs, frame.counts);
+  return ran;
+}
+
+// It was told to stop before it began.
+Ran Crew::refuse(Job& job) noexcept {
+  if (!job.settle()) return Ran::kTooLate;
+  job.kind->store_failure(job, cancelled(job));
+  return Ran::kSettled;
 }
 
 // After it was counted: who sees the result finds it in the statistics.
-void Crew::end(Job& job) noexcept {
-  if (job.kind->deliver != nullptr) job.kind->deliver(job);
-  finish(job);
+void Crew::end(Job& job, Ran ran) noexcept {
+  if (ran == Ran::kSuspended) return;
+  if (ran == Ran::kSettled) {
+    if (job.kind->deliver != nullptr) job.kind->deliver(job);
+    finish(job);
+  }
   job.release();
 }
 
+template <class Act>
+bool Crew::with_clock_stopped(Worker& worker, Act act) {
+  Job* waits = worker.frame == nullptr ? nullptr : worker.frame->job;
+  const bool timed = waits != nullptr && has_time_limit(*waits);
+  if (timed) deadlines_.pause(*waits);
+  const bool answer = act();
+  if (timed) deadlines_.resume(*waits);
+  return answer;
+}
+
 bool Crew::wait(Job& job, Clock::time_point deadline) {
-  assert(current() != nullptr);
-  return help(*current(), job, deadline);
+  Worker& worker = *current();
+  return with_clock_stopped(worker, [&] { return help(worker, job, deadline); });
+}
+
+bool Crew::run_now(Worker& worker, Job& job) {
+  if (!stack_left(worker)) return false;
+  return with_clock_stopped(worker, [&] {
+    if (job.claim(Job::kRunning)) {
+      run(worker, job);
+    } else {
+      job.release();
+    }
+    return true;
+  });
 }
 
 bool Crew::help(Worker& worker, Job& job, Clock::time_point deadline) {
-  Deque& own = queue_.deque(worker.index);
+  Deque& own = *worker.deque;
+  const std::int64_t base = worker.frame == nullptr ? 0 : worker.frame->base;
   // What the waiting job spawned itself, the newest first: nearly always the awaited job is the
   // first of them.
-  while (!job.done() && own.bottom() > worker.base && stack_left(worker)) {
+  while (!job.done() && own.bottom() > base && stack_left(worker)) {
     Job* child = own.pop();
     if (child == nullptr) break;
     if (!child->claim(Job::kRunning)) {
@@ -287,7 +402,7 @@ bool Crew::help(Worker& worker, Job& job, Clock::time_point deadline) {
   while (!job.done()) {
     if (deadline != Clock::time_point::max() && Clock::now() >= deadline) break;
     if (!stack_left(worker)) {
-      if (job.queued()) {
+      if (job.queued() || (job.state.load(std::memory_order_relaxed) & Job::kCoroutine)) {
         throw Error(
             "pp: jobs that wait are nested too deeply for the worker's stack; raise "
             "Options::stack_bytes");
@@ -295,14 +410,14 @@ bool Crew::help(Worker& worker, Job& job, Clock::time_point deadline) {
       sleep(worker, job, deadline);  // somebody else runs it
       continue;
     }
-    if (job.claim(Job::kRunning)) {
+    if (job.runs_here() && job.claim(Job::kRunning)) {
       job.retain();  // the queue's entry, wherever it is, keeps the other reference
       stop_seeking(worker);
       run(worker, job);
-      break;
+      continue;  // a coroutine may have begun to wait
     }
-    const bool ending = stopping_.load(std::memory_order_relaxed);
-    if (Job* other = look(worker, ending ? Queue::Taker::kEnding : Queue::Taker::kHelping)) {
+    worker.bound = hangs_on_others(job);
+    if (Job* other = look(worker, Queue::Taker::kHelping)) {
       stop_seeking(worker);
       run(worker, *other);
       continue;
@@ -319,10 +434,14 @@ void Crew::sleep(Worker& worker, Job& job, Clock::time_point deadline) {
   begin_seeking(worker);
   // While the node ends, and where no stack is left, the queue has nothing for us: only the job
   // wakes us.
-  const bool takes_work = !stopping_.load(std::memory_order_relaxed) && stack_left(worker);
+  const bool takes_work =
+      (!stopping_.load(std::memory_order_relaxed) || worker.bound) && stack_left(worker);
   {
     auto shift = shift_.lock();
-    if (takes_work) shift->sleepers.push_back(&worker);
+    if (takes_work) {
+      shift->sleepers.push_back(&worker);
+      if (worker.bound) ++shift->bound;
+    }
     --shift->seekers;
     worker.seeking = false;
     publish(*shift);
@@ -330,15 +449,17 @@ void Crew::sleep(Worker& worker, Job& job, Clock::time_point deadline) {
   const Clock::time_point begun = Clock::now();
   // Both looks come after we have said that we are hungry, so that neither a result nor a push is
   // missed.
-  if (watch_list_.watch(job, worker.parker)) {
-    if (!takes_work || queue_.empty()) worker.parker.park_until(deadline);
-    watch_list_.unwatch(job, worker.parker);
+  Sleeper sleeper(worker.parker);
+  if (watch(job, sleeper)) {
+    if (!queue_.empty()) announce();  // wakes us, unless somebody else is to take it
+    worker.parker.park_until(deadline);
+    unwatch(job, sleeper);
   }
   worker.parked += Clock::now() - begun;
   auto shift = shift_.lock();
   // A seeker again, counted by feed() already if that woke us: pushes while we were one woke
   // nobody, and stop_seeking() passes the word on.
-  if (!takes_work || std::erase(shift->sleepers, &worker) != 0) ++shift->seekers;
+  if (!takes_work || shift->remove_sleeper(worker)) ++shift->seekers;
   worker.seeking = true;
   publish(*shift);
 }

@@ -1,6 +1,7 @@
 // Crew: the workers of this node: who works, who looks for work, who sleeps.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -10,11 +11,12 @@
 #include <pp/job.hpp>
 #include <vector>
 
+#include "deadlines.hpp"
 #include "executor.hpp"
+#include "frame.hpp"
 #include "guarded.hpp"
 #include "parker.hpp"
 #include "queue.hpp"
-#include "watch_list.hpp"
 
 namespace pp::runtime {
 
@@ -22,8 +24,11 @@ namespace pp::runtime {
 struct Worker {
   Node* node = nullptr;
   std::size_t index = 0;
-  std::int64_t base = 0;  // entries of the deque from here on were pushed by the job that runs now
-  bool seeking = false;   // counted in Shift::seekers
+  Deque* deque = nullptr;  // the queue's, of this place
+  Frame* frame = nullptr;  // of what runs on top of the stack now; null between jobs
+  bool seeking = false;    // counted in Shift::seekers
+  bool bound = false;  // what it waits for may depend on any job of this node: it begins whatever
+                       // there is, also when more work than are allowed
   std::uintptr_t stack_limit = 0;
   Clock::duration parked{0};  // asleep inside the outermost job, to be taken off its time
   Parker parker;
@@ -34,8 +39,9 @@ struct Worker {
 };
 
 // Runs the queue's jobs on the executor's tickets. A ticket is the right to look for the best job
-// still to be claimed; there are never more tickets out than workers are allowed. All members may
-// be called from any thread unless they say otherwise.
+// still to be claimed; no more are drawn than workers are allowed. When fewer are allowed than work
+// already, those go on to their end, run what they wait for, and begin nothing else. All members
+// may be called from any thread unless they say otherwise.
 class Crew final : public TicketHolder {
  public:
   // Where the crew asks for help when it has more than it can use.
@@ -49,7 +55,7 @@ class Crew final : public TicketHolder {
   };
 
   // All must outlive this.
-  Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue, WatchList& watch_list,
+  Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue, Deadlines& deadlines,
        Outside& outside);
   // Waits for running jobs; jobs not begun stay in the queue. REQUIRES: stop() was called.
   ~Crew() override;
@@ -61,36 +67,36 @@ class Crew final : public TicketHolder {
     if (hungry_.load(std::memory_order_seq_cst) != 0) feed();
   }
 
+  // As announce(), for jobs that only other nodes may run.
+  void announce_elsewhere() { outside_.wake(); }
+
+  // So many at a time from now on, up to Queue::kMostWorkers: more begin what is queued at once.
+  void set_workers(unsigned workers);
+
+  // Runs a new job on top of the one that the calling worker runs; the clock of that one stands.
+  // Takes over one reference. False: there is too little stack, and nothing was done. REQUIRES:
+  // called by the worker itself, inside a job.
+  bool run_now(Worker& worker, Job& job);
+
   // Whether anybody, here or far away, would take a job that this worker exposed now: more are
   // hungry than jobs of its lie exposed already. REQUIRES: called by the worker itself.
   bool wants_from(const Worker& worker) const {
     const std::uint32_t hungry = hungry_.load(std::memory_order_relaxed);
-    return hungry != 0 && queue_.deque(worker.index).size() <= hungry;
+    return hungry != 0 && worker.deque->size() <= hungry;
   }
 
-  // Waits on a worker of this crew, running other jobs meanwhile. False: the deadline came first.
+  // Waits on a worker of this crew, running other jobs meanwhile; the clock of the job that waits
+  // stands. False: the deadline came first.
   // REQUIRES: current() is one of this crew's.
   bool wait(Job& job, Clock::time_point deadline);
-
-  // The job's outcome is stored: marks it done and wakes who waits. The caller keeps its reference.
-  void finish(Job& job) {
-    const std::uint32_t waiting = job.finish();
-    if (waiting & Job::kAwaited) wake_outside_waiters(job);
-    if (waiting & Job::kWatched) watch_list_.done(&job);
-  }
-
-  // A lent job is queued again, by the courier: its claim is given back, and a worker that waits
-  // for it looks at it anew.
-  void give_back(Job& job) {
-    if (job.unclaim() & Job::kWatched) watch_list_.done(&job);
-  }
 
   // Other nodes' refused requests wait here: Outside::wake() is called when there is something for
   // them. Set anew each time they were served. The caller looks at the queue afterwards.
   void set_waiting_thieves(bool waiting);
 
-  unsigned workers() const { return workers_count_; }
-  // Workers without a job now.
+  // Relaxed: the last number that was set; who needs more asks the one who set it.
+  unsigned workers() const { return allowed_.load(std::memory_order_relaxed); }
+  // Workers that could begin a job now.
   unsigned idle() const;
   struct Totals {
     std::uint64_t jobs = 0, outermost = 0;
@@ -110,11 +116,17 @@ class Crew final : public TicketHolder {
  private:
   struct Shift {
     unsigned allowed = 0;
-    unsigned tickets = 0;  // out: working or seeking
+    unsigned tickets = 0;  // out: working or seeking; more than allowed for a while after that sank
     unsigned seekers = 0;  // tickets and woken sleepers that have no job yet
     bool waiting_thieves = false;
     std::vector<Worker*> sleepers;  // waiting inside a job, with nothing to run
     std::vector<Worker*> free;      // places nobody occupies
+    unsigned bound = 0;             // of the sleepers: see Worker::bound
+    Worker* wake_sleeper();
+    bool remove_sleeper(Worker& worker);
+    // Tickets that work or look for work.
+    unsigned awake() const { return tickets - static_cast<unsigned>(sleepers.size()); }
+    unsigned idle() const;
     void check() const;
   };
 
@@ -125,25 +137,35 @@ class Crew final : public TicketHolder {
   void stop_seeking(Worker& worker);
   bool end_ticket(Worker& worker);
   void leave_place(Shift& shift, Worker& worker);
+  Job* take(Worker& worker, Queue::Taker taker);
   Job* look(Worker& worker, Queue::Taker taker);
   void run(Worker& worker, Job& job) noexcept;
-  void execute(Worker& worker, Job& job) noexcept;
-  void end(Job& job) noexcept;
+  template <class Act>
+  bool with_clock_stopped(Worker& worker, Act act);
+  Ran execute(Worker& worker, Job& job) noexcept;
+  Ran refuse(Job& job) noexcept;
+  void end(Job& job, Ran ran) noexcept;
   Clock::time_point run_outermost(Worker& worker, Job& job) noexcept;
   bool help(Worker& worker, Job& job, Clock::time_point deadline);
   void sleep(Worker& worker, Job& job, Clock::time_point deadline);
 
   Queue& queue_;
-  WatchList& watch_list_;
+  Deadlines& deadlines_;
   Outside& outside_;
-  const unsigned workers_count_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  Node& node_;
+  // As many as the queue has places, made together with them, under shift_'s lock; the count that
+  // Queue::places() gives publishes them too.
+  std::array<std::unique_ptr<Worker>, Queue::kMostWorkers> workers_;
   Guarded<Shift> shift_;
+  std::atomic<unsigned> allowed_;
   // Somebody is hungry: derived from Shift and stored under its lock, read without. Sequentially
   // consistent stores: see announce().
   std::atomic<std::uint32_t> hungry_{0};
-  // Relaxed: a worker that sees it late begins one more job, as if stop() had been called a moment
-  // later.
+  // More are awake than allowed, or stop() was called: who has no job begins none. Written under
+  // shift_'s lock. Relaxed: it is read after a job was taken, and the job comes from a thread that
+  // pushed it: what that one had set before, the taker sees.
+  std::atomic<bool> restrained_{false};
+  // Written under shift_'s lock. Relaxed: as restrained_.
   std::atomic<bool> stopping_{false};
   std::condition_variable ended_;  // with shift_: the last ticket is back
   Executor executor_;

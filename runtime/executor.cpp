@@ -5,7 +5,9 @@
 
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
 
@@ -21,6 +23,9 @@ namespace pp::runtime {
 
 namespace {
 
+constexpr std::size_t kMostThreads = 1024;
+constexpr unsigned kFirstSlots = 64;  // 3 us to make with one, 5 with 64, 20 with 1024
+
 // oneTBB's limits belong to the process, and several controls combine by their minimum; so all
 // executors of a process share one, replaced whenever the sum of their workers changes.
 class ProcessLimits {
@@ -30,9 +35,17 @@ class ProcessLimits {
     return limits;
   }
 
-  void add(unsigned workers, std::size_t stack_bytes) {
+  // Threads that outlive main() would take oneTBB apart beside the destructors of static objects.
+  // Not while a job runs (it may be the one that calls exit), nor in a child that was forked
+  // without them.
+  ~ProcessLimits() {
+    if (workers_ == 0 && process_ == getpid()) Executor::end_threads();
+  }
+
+  void change(unsigned from, unsigned to, std::size_t stack_bytes) {
     const std::lock_guard lock(mutex_);
-    workers_ += workers;
+    workers_ += to;
+    workers_ -= from;
     if (stack_bytes > stack_bytes_) {
       stack_bytes_ = stack_bytes;
       stack_.emplace(oneapi::tbb::global_control::thread_stack_size, stack_bytes_);
@@ -40,20 +53,31 @@ class ProcessLimits {
     renew();
   }
 
-  void remove(unsigned workers) {
+  // An arena made while the limit is lower than its slots would bring a warning on stderr; and the
+  // first one fixes how many threads there can ever be while oneTBB is in use (256, or this limit).
+  void initialize(oneapi::tbb::task_arena& arena) {
     const std::lock_guard lock(mutex_);
-    workers_ -= workers;
+    limit(kMostThreads);
+    arena.initialize();
     renew();
   }
 
  private:
-  void renew() {
+  // oneTBB counts a master thread, and ours only enqueue.
+  void limit(std::size_t threads) {
     parallelism_.reset();  // first: two at once would mean the smaller one
-    if (workers_ == 0) return;
-    // One more than the workers: oneTBB counts a master thread, and ours only enqueue.
-    parallelism_.emplace(oneapi::tbb::global_control::max_allowed_parallelism, workers_ + 1);
+    parallelism_.emplace(oneapi::tbb::global_control::max_allowed_parallelism, threads + 1);
   }
 
+  void renew() {
+    if (workers_ == 0) {
+      parallelism_.reset();
+    } else {
+      limit(workers_);
+    }
+  }
+
+  const pid_t process_ = getpid();
   std::mutex mutex_;
   std::size_t workers_ = 0;
   std::size_t stack_bytes_ = 0;
@@ -64,35 +88,45 @@ class ProcessLimits {
 }  // namespace
 
 struct Executor::Arena {
-  Arena(unsigned workers_, TicketHolder& holder_)
-      : workers(workers_), holder(holder_), arena(static_cast<int>(workers_), 0) {}
+  explicit Arena(unsigned slots_) : slots(slots_), arena(static_cast<int>(slots_), 0) {}
 
-  void draw() {
-    __tsan_release(this);
-    arena.enqueue([this] {
-      __tsan_acquire(this);
-      if (holder.serve_ticket()) draw();
-    });
-  }
-
-  const unsigned workers;
-  TicketHolder& holder;
+  const unsigned slots;
   oneapi::tbb::task_arena arena;
 };
 
-Executor::Executor(unsigned workers, std::size_t stack_bytes, TicketHolder& holder) {
-  ProcessLimits::instance().add(workers, stack_bytes);
-  arena_ = std::make_unique<Arena>(workers, holder);
-  arena_->arena.initialize();
+Executor::Executor(unsigned workers, std::size_t stack_bytes, TicketHolder& holder)
+    : holder_(holder), workers_(workers) {
+  ProcessLimits::instance().change(0, workers, stack_bytes);
+  grow(std::max(workers, kFirstSlots));
 }
 
 Executor::~Executor() {
-  const unsigned workers = arena_->workers;
-  arena_.reset();
-  ProcessLimits::instance().remove(workers);
+  arenas_.clear();
+  ProcessLimits::instance().change(workers_, 0, 0);
 }
 
-void Executor::draw_ticket() { arena_->draw(); }
+void Executor::grow(unsigned slots) {
+  arenas_.push_back(std::make_unique<Arena>(slots));
+  ProcessLimits::instance().initialize(arenas_.back()->arena);
+  arena_.store(arenas_.back().get(), std::memory_order_release);
+}
+
+void Executor::allow(unsigned workers) {
+  if (workers == workers_) return;
+  const unsigned slots = arenas_.back()->slots;
+  if (workers > slots) grow(std::max(workers, 2 * slots));
+  ProcessLimits::instance().change(workers_, workers, 0);
+  workers_ = workers;
+}
+
+void Executor::draw_ticket() {
+  Arena* arena = arena_.load(std::memory_order_acquire);
+  __tsan_release(arena);
+  arena->arena.enqueue([this, arena] {
+    __tsan_acquire(arena);
+    if (holder_.serve_ticket()) draw_ticket();
+  });
+}
 
 void Executor::end_threads() noexcept {
   oneapi::tbb::task_scheduler_handle handle{oneapi::tbb::attach{}};

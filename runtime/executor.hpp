@@ -1,8 +1,10 @@
 // Executor: the oneTBB arena; it holds tickets, not jobs. The only door to <oneapi/tbb/...>.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 namespace pp::runtime {
 
@@ -25,6 +27,10 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
+  // So many tickets may be out at a time from now on. REQUIRES: no more are out; one caller at a
+  // time. Some microseconds.
+  void allow(unsigned workers);
+
   // A ticket is served soon on some thread of the arena. Any thread; about 0.4 us, and a wake-up if
   // the arena sleeps.
   void draw_ticket();
@@ -38,7 +44,15 @@ class Executor {
 
  private:
   struct Arena;
-  std::unique_ptr<Arena> arena_;
+  void grow(unsigned slots);
+
+  TicketHolder& holder_;
+  unsigned workers_;
+  // An arena has as many slots as it was made with, and one with very many is slower: so a larger
+  // one follows when it is needed. Outgrown ones stay; their tickets may still be out.
+  std::vector<std::unique_ptr<Arena>> arenas_;
+  // The last of them. Release/acquire: publishes it to draw_ticket().
+  std::atomic<Arena*> arena_{nullptr};
 };
 
 }  // namespace pp::runtime

@@ -12,7 +12,9 @@
 #include <pp/job.hpp>
 #include <pp/runtime.hpp>
 
+#include "home.hpp"
 #include "node.hpp"
+#include "particulars.hpp"
 
 namespace pp::runtime {
 
@@ -24,8 +26,8 @@ constexpr bool kPooled = false;  // the sanitizers want to see every allocation
 constexpr bool kPooled = true;
 #endif
 
-constexpr std::size_t kClass = 64;       // sizes are multiples of this
-constexpr std::size_t kClasses = 8;      // larger jobs come from the heap
+constexpr std::size_t kClass = 32;       // sizes are multiples of this
+constexpr std::size_t kClasses = 16;     // larger jobs come from the heap
 constexpr std::size_t kMostFree = 1024;  // per class and thread
 
 // Blocks freed on this thread, for the next jobs made on it.
@@ -85,32 +87,106 @@ void free_job(void* memory, std::size_t bytes) noexcept {
 Failure describe_current_exception(const Job& job) {
   Failure failure = describe_current_exception();
   // What a child threw and its parent passed on keeps the names it has.
-  if (failure.node.empty()) failure.node = job.node->name();
-  if (failure.function.empty()) failure.function = job.function->name;
+  if (failure.node.empty()) failure.node = job.home->name();
+  if (failure.function.empty()) {
+    failure.function = title_of(job);
+    failure.attempt = job.attempt;
+  }
   return failure;
 }
 
-void decode_once(Job& job, void (*decode)(Job& job)) {
+void decode_once(Job& job) {
   static std::mutex decoding[16];  // a few, so that large results do not wait for each other
   const std::lock_guard lock(
       decoding[reinterpret_cast<std::uintptr_t>(&job) / kClass % std::size(decoding)]);
   if (!(job.state.load(std::memory_order_relaxed) & Job::kEncoded)) return;  // somebody was faster
   try {
-    decode(job);
+    job.kind->decode(job);
   } catch (...) {
     const std::string what = describe_current_exception().message;
-    job.kind->store_failure(
-        job, Failure::of(Failure::Kind::kUndecodable,
-                         "pp: the result of " + std::string(job.function->name) + ": " + what));
+    job.kind->store_failure(job, Failure::of(Failure::Kind::kUndecodable,
+                                             "pp: the result of " + title_of(job) + ": " + what));
   }
-  // Release: publishes the decoded value to the acquire in TypedJob::outcome().
+  // Release: publishes the decoded value to the acquire in ResultJob::outcome().
   job.state.fetch_and(~Job::kEncoded, std::memory_order_release);
+}
+
+void report_unseen(const Job& job, const Failure& failure) noexcept {
+  if (failure.kind == Failure::Kind::kCancelled || failure.kind == Failure::Kind::kClosed) return;
+  if (job.home == nullptr) return;  // never submitted
+  try {
+    std::string what;
+    try {
+      raise(failure);
+    } catch (const std::exception& error) {
+      what = error.what();
+    }
+    job.home->warn("nobody asked for the result of the job " + title_of(job) +
+                   ", which failed: " + what);
+  } catch (...) {  // no memory for a sentence: nobody asked for it
+  }
 }
 
 bool wait_until_done(Job& job, Clock::time_point deadline) {
   const Worker* worker = Crew::current();
-  if (worker != nullptr && worker->node == job.node) return worker->node->wait(job, deadline);
-  return wait_outside(job, deadline);
+  if (worker != nullptr && job.home == &worker->node->home())
+    return worker->node->wait(job, deadline);
+  // A wait with a limit costs a timer, so only where there is something to explain.
+  if (job.home == nullptr || (job.runs_here() && !job.home->without_workers()))
+    return wait_outside(job, deadline);
+  // Now and then, ever more seldom: why is it not done?
+  for (Clock::duration patience = std::chrono::seconds(1);; patience *= 2) {
+    const Clock::time_point look = after(patience);
+    if (deadline <= look) return wait_outside(job, deadline);
+    if (wait_outside(job, look)) return true;
+    job.home->explain_wait(job);
+  }
+}
+
+Cancellation cancel(Job& job) {
+  for (;;) {
+    if (job.claim(Job::kRunning)) {
+      if (job.settle()) fail_and_finish(job, cancelled(job));
+      return Cancellation::kNeverRan;
+    }
+    // The flag first: whoever lends it or gives its claim back looks at it afterwards.
+    const std::uint32_t seen = job.state.fetch_or(Job::kStop, std::memory_order_acq_rel);
+    switch (seen & Job::kPhaseMask) {
+      case Job::kQueued:  // given back this moment
+        continue;
+      case Job::kRunning:
+        tell_to_stop(job);
+        return Cancellation::kToldToStop;
+      case Job::kLent:
+        job.home->recall(job);
+        return Cancellation::kToldToStop;
+      default:
+        return Cancellation::kFinished;
+    }
+  }
+}
+
+namespace {
+
+// Queues a job when another one is done.
+class Continuation final : public Watcher {
+ public:
+  explicit Continuation(Job& next) : next_(next) {}
+  void done(Job& job) noexcept override {
+    job.home->queue(next_);
+    delete this;
+  }
+
+ private:
+  Job& next_;
+};
+
+}  // namespace
+
+void continue_with(Job& job, Job& next) {
+  next.home = job.home;
+  auto* continuation = new Continuation(next);
+  if (!watch(job, *continuation)) continuation->done(job);
 }
 
 bool wait_outside(Job& job, Clock::time_point deadline) {
@@ -146,10 +222,37 @@ void spawn(Job& job) {
     job.release();
     throw Error("pp::spawn works inside jobs; from outside use Runtime::submit");
   }
-  worker->node->spawn(*worker, job);
+  Node& node = *worker->node;
+  const auto at_most_once = [&](const Job& one) {
+    const Particulars* particulars = find_particulars(one);
+    const unsigned usual = node.options().retries;
+    return (particulars == nullptr ? usual : particulars->options.retries.value_or(usual)) == 0;
+  };
+  if (at_most_once(job) && !at_most_once(*worker->frame->job)) {
+    job.release();
+    throw Error(
+        "pp: a job with retries = 0 (at most once) was spawned by one that may be run again: give "
+        "the "
+        "parent JobOptions{.retries = 0} too, or submit it from outside");
+  }
+  node.spawn(*worker, job);
 }
 
 void submit(Node& node, Job& job) { node.submit(job); }
+
+void check(const JobOptions& options) {
+  if (options.timeout.count() < 0)
+    throw Error("pp: JobOptions::timeout is negative; 0 means no limit");
+}
+
+void set_options(Job& job, JobOptions&& options) {
+  job.priority = options.priority;
+  job.place = options.where.kind();
+  if (!options.retries && options.timeout.count() == 0 && options.label.empty() &&
+      job.place != Where::Kind::kNode)
+    return;
+  particulars_of(job).options = std::move(options);
+}
 
 }  // namespace pp::runtime
 

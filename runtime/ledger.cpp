@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "particulars.hpp"
+
 namespace pp::runtime {
 
 Ledger::~Ledger() {
@@ -47,11 +49,11 @@ std::vector<Ledger::Verdict> Ledger::link_over(SessionId borrower, std::string_v
 }
 
 Ledger::Verdict Ledger::lost(Job* job, std::string_view how) {
-  if (!job->losses) job->losses = std::make_unique<std::string>();
-  std::string& losses = *job->losses;
+  Particulars& particulars = particulars_of(*job);
+  std::string& losses = particulars.losses;
   losses += (losses.empty() ? "attempt " : "; attempt ") + std::to_string(job->attempt) + ": ";
   losses += how;
-  if (job->attempt <= retries_) {
+  if (job->attempt <= particulars.options.retries.value_or(retries_)) {
     ++job->attempt;
     return {job, true, {}};
   }
@@ -63,6 +65,14 @@ std::vector<Job*> Ledger::close() {
   for (const auto& [number, loan] : loans_) jobs.push_back(loan.job);
   loans_.clear();
   return jobs;
+}
+
+std::vector<Ledger::Open> Ledger::find(const std::unordered_set<const Job*>& jobs) const {
+  std::vector<Open> found;
+  for (const auto& [number, loan] : loans_) {
+    if (jobs.contains(loan.job)) found.push_back({number, loan.borrower});
+  }
+  return found;
 }
 
 std::size_t Ledger::open(SessionId borrower) const {

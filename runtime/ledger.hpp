@@ -7,6 +7,7 @@
 #include <pp/job.hpp>
 #include <pp/transport.hpp>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace pp::runtime {
@@ -45,6 +46,13 @@ class Ledger {
 
   // Every loan, to fail because this node ends.
   std::vector<Job*> close();
+
+  // The open loans of these jobs.
+  struct Open {
+    std::uint64_t number;
+    SessionId borrower;
+  };
+  std::vector<Open> find(const std::unordered_set<const Job*>& jobs) const;
 
   std::size_t open() const { return loans_.size(); }
   std::size_t open(SessionId borrower) const;

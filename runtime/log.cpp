@@ -23,6 +23,8 @@ Log::Log(const std::string& node_name, int report_fd) : report_fd_(report_fd) {
 
 Log::~Log() = default;
 
+void Log::error(std::string_view sentence) { logger_->error("{}", sentence); }
+
 void Log::warn(std::string_view sentence) { logger_->warn("{}", sentence); }
 
 void Log::info(std::string_view sentence) { logger_->info("{}", sentence); }

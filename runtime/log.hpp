@@ -18,6 +18,8 @@ class Log {
   Log(const std::string& node_name, int report_fd);
   ~Log();
 
+  // The program ends because of it.
+  void error(std::string_view sentence);
   // Somebody has to look at it.
   void warn(std::string_view sentence);
   // Shown with PP_LOG=info only.

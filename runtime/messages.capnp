@@ -17,6 +17,9 @@ struct Message {
     members @5 :List(Member);
     leave @6 :Text;          # "I go": the peer lends this node nothing any more and answers with a leave of its own. Until that comes,
                              # grants may be under way to the leaver; it returns them. Then it ends the session.
+    cancel @7 :List(UInt64); # Owner to borrower: numbers of loans whose jobs are cancelled. One not begun comes back as Returned with the
+                             # reason `cancelled`; one that runs is told to stop, and whatever it ends with comes as its Result. Numbers
+                             # that the borrower does not know (their Result is under way) mean nothing.
   }
 }
 
@@ -28,20 +31,29 @@ struct Steal {
 }
 
 struct Grant {
-  # Victim to thief. `jobs` and `redirect` answer the request and close it; `none` leaves it open.
+  # Victim to thief. `jobs` and `redirect` answer the request and close it; `none` leaves it open. An `unasked` grant is none of
+  # these: its jobs were placed on this very node by whoever submitted them; it answers no request and leaves an open one open.
   union {
     jobs @0 :List(Job);    # lent; the thief answers each with a Result or a Returned
     redirect @1 :Data;     # NodeId (16 bytes) of a node that has work: what the victim had was borrowed there and is back there
     none @2 :Void;
   }
   queued @3 :UInt32;       # at the victim, after this grant
+  unasked @4 :Bool;
 }
 
 struct Job {
   number @0 :UInt64;
   attempt @1 :UInt32;      # 1 for the first execution
   function @2 :UInt64;     # its id in the function table that both have
-  arguments @3 :Data;
+  arguments @3 :Data;      # their first 256 MiB (a Data holds less than 512) ...
+  id @4 :UInt64;           # the job's own, the same in every attempt: its random numbers and its children's ids come from it
+  timeout @5 :UInt64;      # nanoseconds of execution, then it is told to stop; 0: none
+  priority @6 :UInt8 = 1;  # 0 high, 1 normal, 2 low; there are no others
+  once @7 :Bool;           # it may be attempted once (retries = 0): begin it only while this session stands
+  placed @8 :Bool;         # it stays with this borrower: never returned as `wanted`
+  label @9 :Text;          # for people
+  more @10 :List(Data);    # ... and what follows, in pieces
 }
 
 struct Returned {
@@ -53,6 +65,8 @@ struct Returned {
     wanted @0;             # another thief wants work: it was sent to the owner
     leaving @1;            # this node ends
     unknownFunction @2;    # a function id that is not in the table: the owner runs it itself
+    cancelled @3;          # as the owner said: nobody is to run it
+    ineligible @4;         # it may not be run here
   }
 }
 
@@ -60,9 +74,10 @@ struct Result {
   # Borrower to owner: done. The owner delivers it if the loan is still open.
   number @0 :UInt64;
   union {
-    value @1 :Data;
+    value @1 :Data;        # its first 256 MiB ...
     failure @2 :Failure;
   }
+  more @3 :List(Data);     # ... and what follows, in pieces
 }
 
 struct Failure {
@@ -73,6 +88,8 @@ struct Failure {
   node @3 :Text;
   function @4 :Text;
   attempt @5 :UInt32;
+  payload @6 :Data;        # of a registered type: what it is made of
+  cause @7 :Failure;       # what was nested in it; 8 of them at most, what is deeper is not read
 }
 
 struct Load {
@@ -84,6 +101,7 @@ struct Load {
   stolen @4 :UInt64;       # of the executions: borrowed ones
   ask @5 :UInt64;          # not 0: answer with your Load, `answers` set to this
   answers @6 :UInt64;
+  workers @7 :UInt32;      # they may change while the node lives
 }
 
 struct Member {

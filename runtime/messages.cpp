@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
+#include <memory>
 #include <pp/error.hpp>
 
 #include "messages.capnp.h"
@@ -57,15 +59,68 @@ Encoded build(std::size_t payload, Fill fill) {
   return encoded;
 }
 
-constexpr std::size_t kPerEntry = 64;  // bytes that a list entry takes besides its data
+constexpr std::size_t kPerEntry = 80;  // bytes that a list entry takes besides its data
 
-void fill_failure(wire::Failure::Builder builder, const Failure& failure) {
+// Cap'n Proto's Data holds less than 512 MiB: what is longer than this goes on in further pieces.
+constexpr std::size_t kPiece = std::size_t{256} << 20;
+
+// What does not fit into the first Data of a job or a result.
+template <class Builder>
+void fill_more(Builder builder, std::span<const std::byte> whole) {
+  if (whole.size() <= kPiece) return;
+  const std::span<const std::byte> rest = whole.subspan(kPiece);
+  auto more = builder.initMore(static_cast<capnp::uint>((rest.size() - 1) / kPiece + 1));
+  for (capnp::uint i = 0; i < more.size(); ++i) {
+    const std::size_t from = i * kPiece;
+    more.set(i, data(rest.subspan(from, std::min(kPiece, rest.size() - from))));
+  }
+}
+
+capnp::Data::Reader first_piece(std::span<const std::byte> whole) {
+  return data(whole.first(std::min(kPiece, whole.size())));
+}
+
+// About what it takes, its causes with it.
+std::size_t size_of(const Failure& failure) {
+  std::size_t size = 0;
+  const Failure* one = &failure;
+  for (std::size_t causes = 0; one != nullptr && causes <= Failure::kMostCauses; ++causes) {
+    size += one->type.size() + one->message.size() + one->node.size() + one->function.size() +
+            one->payload.size() + 2 * kPerEntry;
+    one = one->cause.get();
+  }
+  return size;
+}
+
+void fill_failure(wire::Failure::Builder builder, const Failure& failure, std::size_t causes_left) {
   builder.setKind(static_cast<std::uint8_t>(failure.kind));
   builder.setType(text(failure.type));
   builder.setMessage(text(failure.message));
   builder.setNode(text(failure.node));
   builder.setFunction(text(failure.function));
   builder.setAttempt(failure.attempt);
+  // A value too large for a Data stays behind: the error comes as a JobError then.
+  if (failure.payload.size() <= kPiece) builder.setPayload(data(std::span(failure.payload)));
+  if (failure.cause && causes_left > 0) {
+    fill_failure(builder.initCause(), *failure.cause, causes_left - 1);
+  }
+}
+
+void fill_job(wire::Job::Builder builder, const LentJob& job) {
+  builder.setNumber(job.number);
+  builder.setAttempt(job.attempt);
+  builder.setFunction(job.function);
+  builder.setArguments(first_piece(job.arguments));
+  fill_more(builder, job.arguments);
+  builder.setId(job.id);
+  builder.setTimeout(job.timeout_nanoseconds);
+  builder.setPriority(job.priority);
+  builder.setOnce(job.once);
+  builder.setPlaced(job.placed);
+  if (!job.label.empty()) {
+    std::copy(job.label.begin(), job.label.end(),
+              builder.initLabel(static_cast<capnp::uint>(job.label.size())).begin());
+  }
 }
 
 // The entries of a list, if their number is one that the message has room for: a list of structs
@@ -77,9 +132,9 @@ List entries(List list, std::size_t message_words, std::size_t least) {
   return list;
 }
 
-Failure read_failure(wire::Failure::Reader reader) {
+Failure read_failure(wire::Failure::Reader reader, std::size_t causes_left) {
   Failure failure;
-  if (reader.getKind() > static_cast<std::uint8_t>(Failure::Kind::kUndecodable)) {
+  if (reader.getKind() > static_cast<std::uint8_t>(Failure::kLastKind)) {
     throw Error("unknown kind of failure");
   }
   failure.kind = static_cast<Failure::Kind>(reader.getKind());
@@ -88,7 +143,59 @@ Failure read_failure(wire::Failure::Reader reader) {
   failure.node = text(reader.getNode());
   failure.function = text(reader.getFunction());
   failure.attempt = reader.getAttempt();
+  const auto payload = bytes(reader.getPayload());
+  failure.payload.assign(payload.begin(), payload.end());
+  if (reader.hasCause() && causes_left > 0) {
+    failure.cause =
+        std::make_shared<const Failure>(read_failure(reader.getCause(), causes_left - 1));
+  }
   return failure;
+}
+
+// Puts together what came in pieces, and keeps it for as long as the message is being told.
+class Joined {
+ public:
+  explicit Joined(std::size_t words) : left_(words * sizeof(capnp::word)), words_(words) {}
+
+  // The bytes that `first` begins and `more` goes on with.
+  std::span<const std::byte> whole(capnp::Data::Reader first,
+                                   capnp::List<capnp::Data>::Reader more) {
+    if (more.size() == 0) return bytes(first);
+    std::vector<capnp::Data::Reader> pieces{first};
+    for (const auto piece : entries(more, words_, 1)) pieces.push_back(piece);
+    std::size_t size = 0;
+    for (const auto piece : pieces) size += piece.size();
+    // Pieces may lie on top of each other: all that is put together fits into the message.
+    if (size > left_) throw Error("pieces longer than their message");
+    left_ -= size;
+    std::vector<std::byte>& joined = kept_.emplace_back();
+    joined.reserve(size);
+    for (const auto piece : pieces) {
+      joined.insert(joined.end(), bytes(piece).begin(), bytes(piece).end());
+    }
+    return joined;
+  }
+
+ private:
+  std::size_t left_;  // bytes that may still be put together
+  std::size_t words_;
+  std::deque<std::vector<std::byte>> kept_;
+};
+
+LentJob read_job(wire::Job::Reader reader, Joined& joined) {
+  LentJob job;
+  job.number = reader.getNumber();
+  job.attempt = reader.getAttempt();
+  job.function = reader.getFunction();
+  job.arguments = joined.whole(reader.getArguments(), reader.getMore());
+  job.id = reader.getId();
+  job.timeout_nanoseconds = reader.getTimeout();
+  job.priority = reader.getPriority();
+  if (job.priority > 2) throw Error("unknown priority of a job");
+  job.once = reader.getOnce();
+  job.placed = reader.getPlaced();
+  job.label = {reader.getLabel().cStr(), reader.getLabel().size()};
+  return job;
 }
 
 void read_grant(wire::Grant::Reader reader, std::size_t words, Listener& listener) {
@@ -96,9 +203,10 @@ void read_grant(wire::Grant::Reader reader, std::size_t words, Listener& listene
     case wire::Grant::JOBS: {
       Grant grant;
       grant.queued = reader.getQueued();
-      for (const auto job : entries(reader.getJobs(), words, 4)) {
-        grant.jobs.push_back(
-            {job.getNumber(), job.getAttempt(), job.getFunction(), bytes(job.getArguments())});
+      grant.unasked = reader.getUnasked();
+      Joined joined(words);
+      for (const auto job : entries(reader.getJobs(), words, 8)) {
+        grant.jobs.push_back(read_job(job, joined));
       }
       return listener.on(grant);
     }
@@ -120,7 +228,7 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
       std::vector<Returned> all;
       for (const auto one : entries(message.getReturned(), words, 2)) {
         if (static_cast<std::uint16_t>(one.getReason()) >
-            static_cast<std::uint16_t>(Reason::kUnknownFunction)) {
+            static_cast<std::uint16_t>(Reason::kIneligible)) {
           throw Error("unknown reason of a return");
         }
         all.push_back({one.getNumber(), one.getBegun(), static_cast<Reason>(one.getReason())});
@@ -129,12 +237,13 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
     }
     case wire::Message::RESULT: {
       std::vector<Result> all;
-      for (const auto one : entries(message.getResult(), words, 3)) {
+      Joined joined(words);
+      for (const auto one : entries(message.getResult(), words, 4)) {
         all.emplace_back().number = one.getNumber();
         if (one.isValue()) {
-          all.back().outcome = bytes(one.getValue());
+          all.back().outcome = joined.whole(one.getValue(), one.getMore());
         } else {
-          all.back().outcome = read_failure(one.getFailure());
+          all.back().outcome = read_failure(one.getFailure(), Failure::kMostCauses);
         }
       }
       return listener.on(std::span<const Result>(all));
@@ -143,7 +252,7 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
       const auto load = message.getLoad();
       return listener.on(Load{load.getQueued(), load.getIdle(), load.getJobs(),
                               load.getNanoseconds(), load.getStolen(), load.getAsk(),
-                              load.getAnswers()});
+                              load.getAnswers(), load.getWorkers()});
     }
     case wire::Message::MEMBERS: {
       std::vector<Member> all;
@@ -157,6 +266,13 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
     }
     case wire::Message::LEAVE:
       return listener.on_leave(text(message.getLeave()));
+    case wire::Message::CANCEL: {
+      const auto list = entries(message.getCancel(), words, 1);
+      std::vector<std::uint64_t> numbers;
+      numbers.reserve(list.size());
+      for (const std::uint64_t number : list) numbers.push_back(number);
+      return listener.on_cancel(numbers);
+    }
   }
   throw Error("unknown kind of message");
 }
@@ -171,6 +287,10 @@ std::string_view to_string(Reason reason) {
       return "the node was leaving";
     case Reason::kUnknownFunction:
       return "the node does not know its function";
+    case Reason::kCancelled:
+      return "it was cancelled";
+    case Reason::kIneligible:
+      return "it may not be run there";
   }
   return "?";
 }
@@ -185,17 +305,16 @@ Encoded encode(const Steal& steal) {
 
 Encoded encode(const Grant& grant) {
   std::size_t payload = 0;
-  for (const LentJob& job : grant.jobs) payload += job.arguments.size() + kPerEntry;
+  for (const LentJob& job : grant.jobs) {
+    payload += job.arguments.size() + job.label.size() + kPerEntry;
+  }
   return build(payload, [&](wire::Message::Builder message) {
     auto builder = message.initGrant();
     builder.setQueued(grant.queued);
+    builder.setUnasked(grant.unasked);
     auto jobs = builder.initJobs(static_cast<capnp::uint>(grant.jobs.size()));
     for (capnp::uint i = 0; i < jobs.size(); ++i) {
-      const LentJob& job = grant.jobs[i];
-      jobs[i].setNumber(job.number);
-      jobs[i].setAttempt(job.attempt);
-      jobs[i].setFunction(job.function);
-      jobs[i].setArguments(data(job.arguments));
+      fill_job(jobs[i], grant.jobs[i]);
     }
   });
 }
@@ -234,9 +353,7 @@ Encoded encode(std::span<const Result> results) {
     if (const auto* value = std::get_if<0>(&result.outcome)) {
       payload += value->size();
     } else {
-      const Failure& failure = std::get<1>(result.outcome);
-      payload += failure.type.size() + failure.message.size() + failure.node.size() +
-                 failure.function.size() + 2 * kPerEntry;
+      payload += size_of(std::get<1>(result.outcome));
     }
   }
   return build(payload, [&](wire::Message::Builder message) {
@@ -244,9 +361,10 @@ Encoded encode(std::span<const Result> results) {
     for (capnp::uint i = 0; i < list.size(); ++i) {
       list[i].setNumber(results[i].number);
       if (const auto* value = std::get_if<0>(&results[i].outcome)) {
-        list[i].setValue(data(*value));
+        list[i].setValue(first_piece(*value));
+        fill_more(list[i], *value);
       } else {
-        fill_failure(list[i].initFailure(), std::get<1>(results[i].outcome));
+        fill_failure(list[i].initFailure(), std::get<1>(results[i].outcome), Failure::kMostCauses);
       }
     }
   });
@@ -262,6 +380,7 @@ Encoded encode(const Load& load) {
     builder.setStolen(load.stolen);
     builder.setAsk(load.ask);
     builder.setAnswers(load.answers);
+    builder.setWorkers(load.workers);
   });
 }
 
@@ -283,11 +402,18 @@ Encoded encode_leave(std::string_view why) {
                [&](wire::Message::Builder message) { message.setLeave(text(std::string(why))); });
 }
 
+Encoded encode_cancel(std::span<const std::uint64_t> numbers) {
+  return build(numbers.size_bytes(), [&](wire::Message::Builder message) {
+    auto list = message.initCancel(static_cast<capnp::uint>(numbers.size()));
+    for (capnp::uint i = 0; i < list.size(); ++i) list.set(i, numbers[i]);
+  });
+}
+
 void decode(std::span<const std::byte> message, Listener& listener) {
   // A reader that follows pointers further than the message is long walks in circles.
   capnp::ReaderOptions limits;
   limits.traversalLimitInWords = 2 * message.size() / sizeof(capnp::word) + 64;
-  limits.nestingLimit = 8;
+  limits.nestingLimit = 8 + static_cast<int>(Failure::kMostCauses);
   const kj::ArrayPtr<const capnp::word> words(reinterpret_cast<const capnp::word*>(message.data()),
                                               message.size() / sizeof(capnp::word));
   std::string wrong;

@@ -25,12 +25,19 @@ struct LentJob {
   std::uint64_t number = 0;
   std::uint32_t attempt = 1;
   std::uint64_t function = 0;
-  std::span<const std::byte> arguments;  // of the message, or of the sender
+  std::span<const std::byte> arguments;   // of the message, or of the sender; up to 1 GiB and more
+  std::uint64_t id = 0;                   // the job's own, the same in every attempt
+  std::uint64_t timeout_nanoseconds = 0;  // of execution; 0: none
+  std::uint8_t priority = 1;              // 0 high, 1 normal, 2 low
+  bool once = false;                      // begin it only while this session stands
+  bool placed = false;                    // it stays with this borrower
+  std::string_view label = {};            // of the message, or of the sender
 };
 
 struct Grant {
   std::vector<LentJob> jobs;
   std::uint32_t queued = 0;
+  bool unasked = false;  // it answers no request
 };
 struct Redirect {
   NodeId owner;
@@ -40,7 +47,7 @@ struct None {
   std::uint32_t queued = 0;
 };
 
-enum class Reason : std::uint8_t { kWanted, kLeaving, kUnknownFunction };
+enum class Reason : std::uint8_t { kWanted, kLeaving, kUnknownFunction, kCancelled, kIneligible };
 std::string_view to_string(Reason reason);
 
 struct Returned {
@@ -62,6 +69,7 @@ struct Load {
   std::uint64_t stolen = 0;
   std::uint64_t ask = 0;
   std::uint64_t answers = 0;
+  std::uint32_t workers = 0;
 };
 
 struct Member {
@@ -80,6 +88,7 @@ Encoded encode(std::span<const Result> results);
 Encoded encode(const Load& load);
 Encoded encode(std::span<const Member> members);
 Encoded encode_leave(std::string_view why);
+Encoded encode_cancel(std::span<const std::uint64_t> numbers);
 
 // Told what a message says; what it is handed is gone after the call.
 class Listener {
@@ -94,6 +103,7 @@ class Listener {
   virtual void on(const Load& load) = 0;
   virtual void on(std::span<const Member> members) = 0;
   virtual void on_leave(std::string_view why) = 0;
+  virtual void on_cancel(std::span<const std::uint64_t> numbers) = 0;
 };
 
 // Throws pp::Error when the bytes are no message of ours; nothing has been told then. Never reads

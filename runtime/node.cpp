@@ -7,12 +7,29 @@
 #include <pp/network_transport.hpp>
 #include <pp/usable_cores.hpp>
 
+#include "particulars.hpp"
+
 namespace pp::runtime {
 
 namespace {
 
+// A worker's job may push so many children before they are run where they are spawned: enough to
+// keep others busy, and bounded memory for a parent of a million.
+constexpr std::int64_t kMostSpawned = 8192;
+
+void check_workers(unsigned workers) {
+  if (workers <= Queue::kMostWorkers) return;
+  throw Error("pp: a node has at most " + std::to_string(Queue::kMostWorkers) + " workers, not " +
+              std::to_string(workers) + "; start more nodes");
+}
+
+Failure closed() {
+  return Failure::of(Failure::Kind::kClosed, "pp: the runtime ended before this job was begun");
+}
+
 Options settled(Options options) {
-  if (options.workers == 0) options.workers = usable_cores();
+  if (!options.workers) options.workers = usable_cores();
+  check_workers(*options.workers);
   if (options.name.empty()) options.name = default_name();
   return options;
 }
@@ -29,7 +46,7 @@ transport::Introduction introduction(const Options& options, const FunctionTable
   transport::Introduction self;
   self.node = NodeId::random();
   self.name = options.name.empty() ? default_name() : options.name;
-  self.workers = options.workers == 0 ? usable_cores() : options.workers;
+  self.workers = options.workers.value_or(usable_cores());
   self.function_table = functions.fingerprint();
   self.build = __VERSION__;
   self.launch = options.launch;
@@ -67,43 +84,134 @@ Node::Node(const Options& options, std::unique_ptr<transport::Transport> transpo
       id_(transport ? transport->self().node : NodeId::random()),
       name_(transport ? transport->self().name : options_.name),
       log_(name_, options_.report_fd),
-      queue_(options_.workers),
-      courier_(transport ? std::make_unique<Courier>(options_, std::move(transport),
-                                                     Courier::Parts{queue_, log_, functions_})
+      home_(Home::open(*this, name_)),
+      deadlines_(name_),
+      queue_(0, options_.queue_limit),
+      courier_(transport ? std::make_unique<Courier>(
+                               options_, std::move(transport),
+                               Courier::Parts{queue_, log_, functions_, deadlines_, home_})
                          : nullptr),
-      crew_(*this, options_.workers, options_.stack_bytes, queue_, watch_list_,
+      crew_(*this, *options_.workers, options_.stack_bytes, queue_, deadlines_,
             courier_ ? static_cast<Crew::Outside&>(*courier_) : alone_) {
-  if (const unsigned allowed = Executor::allowed_workers(); allowed < options_.workers) {
-    log_.warn("this program limits oneTBB to " + std::to_string(allowed) +
-              " workers (tbb::global_control); pp wanted " + std::to_string(options_.workers));
-  }
+  warn_of_limits();
+  home_.set_without_workers(workers() == 0);
   if (courier_) courier_->start(crew_);
 }
 
-Node::~Node() {
-  crew_.stop();
-  if (courier_) courier_->stop();
-  for (Job* job : queue_.drain()) {
-    if (job->kind->store_failure != nullptr) {
-      job->kind->store_failure(
-          *job,
-          Failure::of(Failure::Kind::kClosed, "pp: the runtime ended before this job was begun"));
-    }
-    crew_.finish(*job);
-    job->release();
+void Node::warn_of_limits() {
+  if (const unsigned allowed = Executor::allowed_workers(); allowed < workers()) {
+    log_.warn("this program limits oneTBB to " + std::to_string(allowed) +
+              " workers (tbb::global_control); pp wanted " + std::to_string(workers()));
   }
 }
 
+void Node::set_workers(unsigned workers) {
+  check_workers(workers);
+  home_.set_without_workers(workers == 0);
+  crew_.set_workers(workers);
+  warn_of_limits();
+}
+
+Node::~Node() {
+  queue_.turnstile().close();
+  crew_.stop();
+  deadlines_.stop();  // it may have been delivering a result to the courier
+  if (courier_) courier_->stop();
+  home_.close();  // what hangs on the jobs that end now fails likewise, and does not come here
+  for (Job* job : queue_.drain()) {
+    fail_and_finish(*job, closed());
+    job->release();
+  }
+  home_.end_strands();
+}
+
 void Node::submit(Job& job) {
-  job.node = this;
-  queue_.push_outside(&job);
+  Worker* worker = Crew::current();
+  job.home = &home_;
+  if (worker != nullptr && worker->node == this && worker->frame != nullptr) {
+    job.id = derive(worker->frame->id, worker->frame->children++);
+    if (queue_.full() && run_at_once(*worker, job)) return;
+    return queue(job);
+  }
+  job.id = derive(options_.seed, submitted_.fetch_add(1, std::memory_order_relaxed));
+  const auto nobody_runs_any = [this] {
+    const bool others = courier_ && !courier_->nodes().empty();
+    return !others && (workers() == 0 || queue_.empty());
+  };
+  if (queue_.full() &&
+      !queue_.turnstile().wait([this] { return queue_.listed(); }, nobody_runs_any)) {
+    // This node may be gone.
+    if (job.claim(Job::kRunning)) fail_and_finish(job, closed());
+    return job.release();
+  }
+  queue(job);
+}
+
+void Node::queue(Job& job) {
+  if (job.place == Where::Kind::kNode && find_particulars(job)->options.where.target() == id_)
+    job.place = Where::Kind::kHere;
+  const bool here = job.runs_here();
+  if (!here && !travels(job)) {
+    if (job.claim(Job::kRunning)) {
+      fail_and_finish(job, Failure::of(Failure::Kind::kUndecodable,
+                                       "pp: " + title_of(job) +
+                                           " is to run on another node, but cannot travel there"));
+    }
+    return job.release();
+  }
+  // Pushed, it may be run and freed by others at once.
+  const std::string title = here ? std::string() : title_of(job);
+  queue_.push(&job);
+  if (here) return crew_.announce();
+  if (courier_) courier_->placed();
+  crew_.announce_elsewhere();
+  if (!courier_ && !explained_.exchange(true, std::memory_order_relaxed)) {
+    log_.warn(
+        "the job " + title +
+        " is to run on another node, but this one has no network: it waits for ever (PP_LISTEN, "
+        "PP_PEERS)");
+  }
+}
+
+void Node::resume(Job& job) {
+  queue_.push_resumed(&job);
   crew_.announce();
 }
 
 void Node::spawn(Worker& worker, Job& job) {
-  job.node = this;
-  queue_.deque(worker.index).push(&job);
+  job.id = derive(worker.frame->id, worker.frame->children++);
+  job.home = &home_;
+  if (job.priority != Priority::kNormal || job.place != Where::Kind::kAnywhere) {
+    if (queue_.full() && run_at_once(worker, job)) return;
+    return queue(job);
+  }
+  Deque& deque = *worker.deque;
+  if (deque.size() >= kMostSpawned && run_at_once(worker, job)) return;
+  deque.push(&job);
   crew_.announce();
+}
+
+// Instead of being queued. False: it has to be queued.
+bool Node::run_at_once(Worker& worker, Job& job) {
+  return job.runs_here() && crew_.run_now(worker, job);
+}
+
+void Node::explain_wait(const Job& job) {
+  const bool others = courier_ && !courier_->nodes().empty();
+  const bool nobody_here = workers() == 0 && job.place != Where::Kind::kNode;
+  const bool stuck = job.runs_here() ? nobody_here && (!others || job.place == Where::Kind::kHere)
+                                     : job.place == Where::Kind::kNotHere && !others;
+  if (!stuck || !job.queued() || explained_.exchange(true, std::memory_order_relaxed)) return;
+  const std::string what = job.kind->run == nullptr ? "somebody" : "the job " + title_of(job);
+  log_.warn(job.runs_here()
+                ? what +
+                      " waits, but this node has 0 workers and no other node is there to run it: "
+                      "see Runtime::set_workers(), PP_WORKERS"
+                : what + " waits for another node to run it, and none is connected");
+}
+
+void Node::recall(Job& job) {
+  if (courier_) courier_->recall(job);
 }
 
 Statistics Node::statistics() {

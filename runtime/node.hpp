@@ -11,9 +11,11 @@
 
 #include "courier.hpp"
 #include "crew.hpp"
+#include "deadlines.hpp"
+#include "home.hpp"
 #include "log.hpp"
+#include "node_local.hpp"
 #include "queue.hpp"
-#include "watch_list.hpp"
 
 namespace pp::runtime {
 
@@ -36,23 +38,41 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  // A job from outside the crew. Takes over one reference.
+  // A new job, from any thread; one that is no worker of this node waits while the queue is full.
+  // Takes over one reference.
   void submit(Job& job);
   // A child of the job that runs on `worker`. Takes over one reference.
   void spawn(Worker& worker, Job& job);
+  // A job that has its home and its identity already, and may be known to others: a callback, a
+  // coroutine that goes on. Takes over one reference; never blocks for long.
+  void queue(Job& job);
+  // Somebody has been waiting for this job for a while: if nobody here or elsewhere could run it,
+  // the log says so, once.
+  void explain_wait(const Job& job);
+  // A coroutine goes on. From any thread.
+  void resume(Job& job);
+  // A lent job that is not wanted any more.
+  void recall(Job& job);
 
   bool wait(Job& job, Clock::time_point deadline) { return crew_.wait(job, deadline); }
 
   const std::string& name() const { return name_; }
   NodeId id() const { return id_; }
   unsigned workers() const { return crew_.workers(); }
+  // Throws pp::Error past Queue::kMostWorkers.
+  void set_workers(unsigned workers);
   Crew& crew() { return crew_; }
   Courier* courier() { return courier_.get(); }
   Log& log() { return log_; }
+  Home& home() { return home_; }
+  Deadlines& deadlines() { return deadlines_; }
+  NodeLocals& locals() { return locals_; }
   const Options& options() const { return options_; }
   Statistics statistics();
 
  private:
+  bool run_at_once(Worker& worker, Job& job);
+  void warn_of_limits();
   struct Alone final : Crew::Outside {
     void wake() noexcept override {}
     void hungry() noexcept override {}
@@ -64,9 +84,15 @@ class Node {
   const NodeId id_;
   const std::string name_;
   Log log_;
-  WatchList watch_list_;
+  Home& home_;
+  NodeLocals locals_;
+  // Relaxed: only counts.
+  std::atomic<std::uint64_t> submitted_{0};
+  Deadlines deadlines_;
   Queue queue_;
   Alone alone_;
+  // Relaxed: only that a sentence is said once.
+  std::atomic<bool> explained_{false};
   std::unique_ptr<Courier> courier_;  // null without a network
   Crew crew_;
 };

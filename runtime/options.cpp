@@ -1,5 +1,6 @@
 // Options from PP_* variables.
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -21,9 +22,9 @@ std::string_view variable(const char* name) {
 }
 
 template <class Number>
-void read_number(const char* name, Number least, Number most, const char* unit, Number& into) {
+bool read_number(const char* name, Number least, Number most, const char* unit, Number& into) {
   const std::string_view value = variable(name);
-  if (value.empty()) return;
+  if (value.empty()) return false;
   Number number{};
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error != std::errc{} || end != value.data() + value.size() || number < least ||
@@ -32,6 +33,7 @@ void read_number(const char* name, Number least, Number most, const char* unit, 
            std::string(unit) + " from " + std::to_string(least) + " to " + std::to_string(most));
   }
   into = number;
+  return true;
 }
 
 void read_text(const char* name, std::string& into) {
@@ -42,7 +44,9 @@ void read_text(const char* name, std::string& into) {
 
 Options Options::from_environment() {
   Options options;
-  read_number("PP_WORKERS", 0u, 4096u, "a number of workers", options.workers);
+  unsigned workers = 0;
+  if (read_number("PP_WORKERS", 0u, 1'024u, "a number of workers", workers))
+    options.workers = workers;
   if (const std::string_view role = variable("PP_ROLE"); !role.empty()) {
     if (role == "worker") {
       options.role = Role::kWorker;
@@ -75,6 +79,9 @@ Options Options::from_environment() {
   read_number("PP_JOIN_TIMEOUT", 1u, 86'400u, "seconds", seconds);
   options.join_timeout = std::chrono::seconds(seconds);
   read_number("PP_RETRIES", 0u, 1'000u, "a number of retries", options.retries);
+  read_number("PP_QUEUE_LIMIT", std::size_t{1}, std::size_t{1'000'000'000}, "a number of jobs",
+              options.queue_limit);
+  read_number("PP_SEED", std::uint64_t{0}, UINT64_MAX, "a number", options.seed);
   read_number("PP_REPORT_FD", 0, 1'048'576, "a file descriptor", options.report_fd);
   if (options.role == Role::kWorker && options.peers.empty() && options.listen.empty()) {
     throw Error(

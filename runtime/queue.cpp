@@ -1,45 +1,82 @@
 // Queue: who takes what from where.
 #include "queue.hpp"
 
-#include <algorithm>
+#include <cassert>
 
 namespace pp::runtime {
+
+Queue::Queue(std::size_t places, std::size_t limit) : turnstile_(limit) {
+  while (places-- > 0) add_place();
+}
 
 Queue::~Queue() {
   for (Job* job : drain()) job->release();
 }
 
-void Queue::push(List& list, Job* job, bool front) {
-  auto jobs = list.jobs.lock();
-  front ? jobs->push_front(job) : jobs->push_back(job);
-  list.size.store(jobs->size(), std::memory_order_seq_cst);
+std::size_t Queue::add_place() {
+  const std::size_t index = places_count_.load();
+  assert(index < kMostWorkers);
+  places_[index] = std::make_unique<Place>();
+  places_count_.store(index + 1);
+  return index;
 }
 
-Job* Queue::take_oldest(List& list, Job::Phase claim) {
-  if (list.size.load(std::memory_order_seq_cst) == 0) return nullptr;
-  Job* found = nullptr;
-  std::vector<Job*> dead;  // released after the lock: a destructor may be the user's
-  {
-    auto jobs = list.jobs.lock();
-    while (found == nullptr && !jobs->empty()) {
-      Job* job = jobs->front();
-      jobs->pop_front();
-      if (job->claim(claim)) {
-        found = job;
-      } else {
-        dead.push_back(job);
-      }
-    }
-    list.size.store(jobs->size(), std::memory_order_seq_cst);
+Levels& Queue::list_of(const Job& job) {
+  if (job.borrowed) return job.place == Where::Kind::kHere ? pinned_ : borrowed_;
+  switch (job.place) {
+    case Where::Kind::kAnywhere:
+      return travels(job) ? outside_ : pinned_;
+    case Where::Kind::kHere:
+      return pinned_;
+    case Where::Kind::kNotHere:
+      return elsewhere_;
+    case Where::Kind::kNode:
+      return placed_;
   }
-  for (Job* job : dead) job->release();
-  return found;
+  return outside_;
+}
+
+void Queue::push(Job* job) {
+  list_of(*job).push(job);
+  note_size();
+}
+
+void Queue::push_oldest(Job* job) {
+  list_of(*job).push_oldest(job);
+  note_size();
+}
+
+void Queue::note_size() {
+  if (turnstile_.stops(listed())) limit_seen_.store(true, std::memory_order_relaxed);
+}
+
+bool Queue::full() {
+  if (!limit_seen_.load(std::memory_order_relaxed)) return false;
+  if (turnstile_.stops(listed())) return true;
+  limit_seen_.store(false, std::memory_order_relaxed);
+  return false;
+}
+
+void Queue::push_resumed(Job* job) {
+  auto jobs = resumed_.lock();
+  jobs->push_back(job);
+  resumed_count_.store(jobs->size());
+}
+
+Job* Queue::take_resumed() {
+  if (resumed_count_.load() == 0) return nullptr;
+  auto jobs = resumed_.lock();
+  if (jobs->empty()) return nullptr;
+  Job* job = jobs->front();
+  jobs->pop_front();
+  resumed_count_.store(jobs->size());
+  return job;
 }
 
 Job* Queue::steal(std::size_t from, Job::Phase claim) {
   for (;;) {
     Job* job = nullptr;
-    switch (deques_[from].steal(job)) {
+    switch (places_[from]->deque.steal(job)) {
       case Deque::Stolen::kEmpty:
         return nullptr;
       case Deque::Stolen::kLost:
@@ -51,91 +88,104 @@ Job* Queue::steal(std::size_t from, Job::Phase claim) {
   }
 }
 
-Job* Queue::take(std::size_t worker, Taker taker) {
-  while (Job* job = deques_[worker].pop()) {
+// Other nodes' jobs first: somebody far away waits for them.
+Job* Queue::take_listed(Priority priority) {
+  if (Job* job = borrowed_.take(priority, Job::kRunning)) return job;
+  Job* job = pinned_.take(priority, Job::kRunning);
+  if (job == nullptr) job = outside_.take(priority, Job::kRunning);
+  if (job != nullptr) room_made();
+  return job;
+}
+
+Job* Queue::take_spawned(std::size_t besides) {
+  const std::size_t count = places();
+  for (std::size_t i = 1; i < count; ++i) {
+    const std::size_t from = besides + i < count ? besides + i : besides + i - count;
+    if (places_[from]->deque.size() == 0) continue;
+    if (Job* job = steal(from, Job::kRunning)) return job;
+  }
+  return nullptr;
+}
+
+Job* Queue::take(std::size_t index, Taker taker) {
+  Place& place = *places_[index];
+  const bool free = taker == Taker::kFree;
+  if (free) {
+    if (++place.takes % kAgeing == 0) {
+      if (Job* job = take_listed(Priority::kLow)) return job;
+      if (Job* job = take_listed(Priority::kNormal)) return job;
+    }
+    if (high_.load() != 0) {
+      if (Job* job = take_listed(Priority::kHigh)) return job;
+    }
+  }
+  while (Job* job = place.deque.pop()) {
     if (job->claim(Job::kRunning)) return job;
     job->release();
   }
-  const auto from_siblings = [&]() -> Job* {
-    for (std::size_t i = 1; i < deques_.size(); ++i) {
-      const std::size_t from = (worker + i) % deques_.size();
-      if (deques_[from].size() == 0) continue;
-      if (Job* job = steal(from, Job::kRunning)) return job;
-    }
-    return nullptr;
-  };
-  if (taker != Taker::kFree) {
-    Job* job = from_siblings();
-    if (job != nullptr || taker == Taker::kEnding) return job;
+  if (Job* job = take_resumed()) return job;
+  if (!free) {
+    if (Job* job = take_spawned(index)) return job;
+    if (taker == Taker::kEnding) return nullptr;
+    if (Job* job = take_listed(Priority::kHigh)) return job;
   }
-  if (Job* job = take_oldest(borrowed_, Job::kRunning)) return job;
-  if (Job* job = take_oldest(outside_, Job::kRunning)) return job;
-  return taker == Taker::kFree ? from_siblings() : nullptr;
+  if (Job* job = take_listed(Priority::kNormal)) return job;
+  if (free) {
+    if (Job* job = take_spawned(index)) return job;
+  }
+  return take_listed(Priority::kLow);
 }
 
 std::vector<Job*> Queue::lend(std::size_t most) {
   std::vector<Job*> taken;
-  const auto travels = [](const Job& job) {
-    return job.kind->encode_arguments != nullptr && job.function->travels && !job.stays;
-  };
-  {
-    auto jobs = outside_.jobs.lock();
-    for (auto entry = jobs->begin(); entry != jobs->end() && taken.size() < most;) {
-      if (travels(**entry) && (*entry)->claim(Job::kLent)) {
-        taken.push_back(*entry);
-        entry = jobs->erase(entry);
-      } else {
-        ++entry;
-      }
-    }
-    outside_.size.store(jobs->size(), std::memory_order_seq_cst);
-  }
+  for (const Priority priority : Levels::kFromHighest)
+    elsewhere_.take(priority, Job::kLent, most, taken);
+  outside_.take(Priority::kHigh, Job::kLent, most, taken);
+  outside_.take(Priority::kNormal, Job::kLent, most, taken);
   // The oldest of each deque in turn, so that no worker alone is robbed.
   bool found = true;
   std::vector<Job*> stay;
   while (found && taken.size() < most) {
     found = false;
-    for (std::size_t from = 0; from < deques_.size() && taken.size() < most; ++from) {
+    for (std::size_t from = 0; from < places() && taken.size() < most; ++from) {
       Job* job = steal(from, Job::kLent);
       if (job == nullptr) continue;
       found = true;
       (travels(*job) ? taken : stay).push_back(job);
     }
   }
+  outside_.take(Priority::kLow, Job::kLent, most, taken);
   for (Job* job : stay) {
-    job->unclaim();
-    push_outside(job);
+    job->retain();  // once its claim is given back, somebody may run and release it
+    release_claim(*job);
+    push(job);
+    job->release();
   }
+  room_made();
   return taken;
 }
 
-std::vector<Job*> Queue::unborrow(std::size_t most) {
-  std::vector<Job*> taken;
-  auto jobs = borrowed_.jobs.lock();
-  while (taken.size() < most && !jobs->empty()) {
-    Job* job = jobs->back();
-    jobs->pop_back();
-    if (job->claim(Job::kRunning))
-      taken.push_back(job);  // only workers claim these, and they take the entry with it
-  }
-  borrowed_.size.store(jobs->size(), std::memory_order_seq_cst);
-  return taken;
-}
+std::vector<Job*> Queue::unborrow(std::size_t most) { return borrowed_.take_newest(most); }
 
 std::vector<Job*> Queue::drain() {
   std::vector<Job*> rest;
-  for (List* list : {&outside_, &borrowed_}) {
-    while (Job* job = take_oldest(*list, Job::kRunning)) rest.push_back(job);
+  while (take_resumed() != nullptr) {
+    // It belongs to its strand: see Home::end_strands().
   }
-  for (std::size_t from = 0; from < deques_.size(); ++from) {
+  for (Levels* list : {&outside_, &pinned_, &borrowed_, &elsewhere_, &placed_}) {
+    for (const Priority priority : Levels::kFromHighest)
+      list->take(priority, Job::kRunning, SIZE_MAX, rest);
+  }
+  for (std::size_t from = 0; from < places(); ++from) {
     while (Job* job = steal(from, Job::kRunning)) rest.push_back(job);
   }
   return rest;
 }
 
 std::size_t Queue::own() const {
-  std::size_t sum = outside_.size.load(std::memory_order_seq_cst);
-  for (const Deque& deque : deques_) sum += static_cast<std::size_t>(deque.size());
+  std::size_t sum = outside_.size();
+  const std::size_t count = places();
+  for (std::size_t i = 0; i < count; ++i) sum += static_cast<std::size_t>(places_[i]->deque.size());
   return sum;
 }
 

@@ -104,7 +104,7 @@ int run(int, char**, const std::function<int(Runtime&)>& body, const Options& op
     }
   } catch (const std::exception& error) {
     log.report(std::string("error ") + error.what());
-    log.warn(error.what());
+    log.error(error.what());
   }
   return code;
 }

@@ -8,6 +8,8 @@ namespace pp {
 
 Runtime::Runtime(const Options& options) : node_(std::make_unique<runtime::Node>(options)) {}
 
+Runtime::Runtime(std::unique_ptr<runtime::Node> node) : node_(std::move(node)) {}
+
 Runtime::~Runtime() = default;
 
 const std::string& Runtime::name() const { return node_->name(); }
@@ -15,6 +17,8 @@ const std::string& Runtime::name() const { return node_->name(); }
 NodeId Runtime::id() const { return node_->id(); }
 
 unsigned Runtime::workers() const { return node_->workers(); }
+
+void Runtime::set_workers(unsigned workers) { node_->set_workers(workers); }
 
 std::vector<NodeView> Runtime::nodes() const {
   return node_->courier() == nullptr ? std::vector<NodeView>{} : node_->courier()->nodes();

@@ -17,14 +17,16 @@ std::size_t share(std::size_t surplus, const Victim::Stock& stock, const Victim:
 }  // namespace
 
 Victim::Gift Victim::decide(const Stock& stock, const Thief& thief, bool we_ask_it) {
-  if (we_ask_it || thief.workers == 0) return {};
-  const std::size_t total = stock.own + stock.borrowed;
-  const std::size_t surplus = total > stock.idle ? total - stock.idle : 0;
-  if (surplus == 0) return {};
-  if (const std::size_t lendable = std::min(surplus, stock.own); lendable > 0) {
-    return {share(lendable, stock, thief), 0};
+  if (thief.workers == 0) return {};
+  const std::size_t elsewhere = share(stock.elsewhere, stock, thief);
+  const std::size_t total = stock.own + stock.borrowed + stock.pinned;
+  const std::size_t surplus = total > stock.idle && !we_ask_it ? total - stock.idle : 0;
+  const std::size_t lendable = std::min(surplus, stock.own);
+  if (elsewhere + lendable > 0) {
+    // What may not run here goes first: a share of the others follows only if it leaves none.
+    return {elsewhere < stock.elsewhere ? elsewhere : elsewhere + share(lendable, stock, thief), 0};
   }
-  return {0, share(surplus, stock, thief)};
+  return {0, share(std::min(surplus, stock.borrowed), stock, thief)};
 }
 
 void Victim::park(const Thief& thief) {
@@ -32,6 +34,13 @@ void Victim::park(const Thief& thief) {
 }
 
 void Victim::unpark(SessionId thief) { parked_.erase(thief); }
+
+void Victim::heard(SessionId thief, std::uint32_t workers, std::uint32_t idle) {
+  const auto entry = parked_.find(thief);
+  if (entry == parked_.end()) return;
+  entry->second.thief.workers = workers;
+  entry->second.thief.idle = idle;
+}
 
 std::vector<Victim::Thief> Victim::parked() const {
   std::vector<Entry> entries;

@@ -23,8 +23,10 @@ class Victim {
   };
   // What this node has, a moment ago.
   struct Stock {
-    std::size_t own = 0;       // queued jobs that may be lent
-    std::size_t borrowed = 0;  // queued jobs that only their owner may lend
+    std::size_t own = 0;        // queued jobs that may be lent
+    std::size_t borrowed = 0;   // queued jobs that only their owner may lend
+    std::size_t pinned = 0;     // queued jobs that stay here
+    std::size_t elsewhere = 0;  // queued jobs that may run on any node but this one
     std::uint32_t workers = 1;
     std::uint32_t idle = 0;  // of these without a job: their need comes first
   };
@@ -36,13 +38,15 @@ class Victim {
   };
 
   // About half of what exceeds our idle workers' need, weighted by the two nodes' workers; at least
-  // one if there is any. Borrowed jobs only when there are none of our own. Nothing for a node that
-  // we are asking ourselves.
+  // one if there is any. Borrowed jobs only when there are none of our own. Nothing of these for a
+  // node that we are asking ourselves. In any case as large a share of what may not run here.
   static Gift decide(const Stock& stock, const Thief& thief, bool we_ask_it);
 
   // The request stays here; a later one of the same thief replaces it.
   void park(const Thief& thief);
   void unpark(SessionId thief);
+  // A parked thief has so many now: without workers it is given nothing.
+  void heard(SessionId thief, std::uint32_t workers, std::uint32_t idle);
   bool anybody_parked() const { return !parked_.empty(); }
   // Longest waiting first.
   std::vector<Thief> parked() const;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <pp/codec.hpp>
 #include <pp/job.hpp>
 #include <vector>
 
@@ -24,6 +25,13 @@ class FakeJobs {
   // Runs on this node only.
   Job* staying() { return make(kStaying); }
 
+  // Lent to this node by another one.
+  Job* borrowed() {
+    Job* job = travelling();
+    job->borrowed = true;
+    return job;
+  }
+
   // Jobs that nobody refers to but this world.
   std::size_t released() const {
     std::size_t count = 0;
@@ -36,7 +44,7 @@ class FakeJobs {
   }
 
  private:
-  static void run(Job&) noexcept {}
+  static Ran run(Job&) noexcept { return Ran::kSettled; }
   static void encode(const Job&, codec::Bytes&) {}
   static void take_result(Job&, codec::Bytes&&) {}
   static void take_failure(Job&, Failure&&) {}
@@ -52,6 +60,8 @@ class FakeJobs {
                                  .encode_arguments = &encode,
                                  .store_encoded = &take_result,
                                  .store_failure = &take_failure,
+                                 .decode = nullptr,
+                                 .failure = nullptr,
                                  .deliver = nullptr,
                                  .destroy = &destroy};
   static constexpr Function function(bool travels) {

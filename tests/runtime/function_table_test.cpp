@@ -53,7 +53,10 @@ int mentioned_only(int a) { return a; }
 struct Account {
   int balance;
   int after(int deposit) const { return balance + deposit; }
+  int lasting() const& { return balance; }
+  int passing() && { return balance; }
 };
+constexpr auto triple = [](int n) { return 3 * n; };
 struct Halve {
   double operator()(double value) const { return value / 2; }
 };
@@ -83,7 +86,11 @@ TEST(FunctionTable, all_kinds_of_functions_run_on_encoded_arguments) {
   EXPECT_EQ((result<Constant<jobs::returns_reference>>("text")), "text!");
   EXPECT_EQ(*(result<Constant<jobs::takes_over>>(std::make_unique<int>(4))), 5);
   EXPECT_EQ((result<Constant<&jobs::Account::after>>(jobs::Account{10}, 5)), 15);
+  EXPECT_EQ((result<Constant<&jobs::Account::lasting>>(jobs::Account{10})), 10);
+  EXPECT_EQ((result<Constant<&jobs::Account::passing>>(jobs::Account{10})), 10);
   EXPECT_EQ((result<jobs::Halve>(3.0)), 1.5);
+  EXPECT_EQ((result<Constant<jobs::Halve{}>>(3.0)), 1.5);
+  EXPECT_EQ((result<Constant<jobs::triple>>(3)), 9);
   EXPECT_EQ((result<decltype([](int a, int b) { return a * b; })>(6, 7)), 42);
   EXPECT_EQ((result<Constant<geometry::area>>(2.0, 3.0)), 6.0);
 }
@@ -124,6 +131,20 @@ TEST(FunctionTable, the_compiler_knows_arguments_and_results) {
   static_assert(std::is_same_v<arguments_of<jobs::Halve>, std::tuple<double>>);
   EXPECT_NE(function_of<Constant<jobs::twice<int>>>().signature,
             function_of<Constant<jobs::twice<double>>>().signature);
+}
+
+// tests/compile holds what it says about the others.
+// converted.
+TEST(FunctionTable, the_compiler_knows_what_can_be_a_job) {
+  using pp::runtime::can_be_job;
+  static_assert(can_be_job<Constant<jobs::plain>>() && can_be_job<jobs::Halve>());
+  static_assert(can_be_job<Constant<&jobs::Account::passing>>());
+  static_assert(!can_be_job<Constant<&jobs::calls>>() && !can_be_job<int (*)(int)>());
+  static_assert(!can_be_job<decltype([](auto n) { return n; })>());
+  static_assert(!can_be_job<decltype([](int& n) { return ++n; })>());
+  static_assert(!can_be_job<decltype([](const char* text) { return text[0]; })>());
+  static_assert(!can_be_job<decltype([](int n) { return std::jthread([n] { (void)n; }); })>());
+  static_assert(pp::runtime::arguments_fit<Constant<jobs::plain>, int, const char(&)[5]>());
 }
 
 TEST(FunctionTable, a_function_is_found_by_its_id) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "fake_jobs.hpp"
+#include "particulars.hpp"
 
 namespace pp::runtime {
 namespace {
@@ -79,7 +80,7 @@ TEST_F(Ledgers, what_comes_back_not_begun_keeps_its_attempt) {
     const std::uint64_t number = ledger.lend(*job, kAnna);
     check_again(ledger.give_back(number, kAnna, false, "wanted"), job, 1);
   }
-  EXPECT_EQ(job->losses, nullptr);
+  EXPECT_EQ(find_particulars(*job), nullptr);
   EXPECT_EQ(ledger.open(), 0u);
   job->release();
 }

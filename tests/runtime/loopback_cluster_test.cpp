@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "node.hpp"
+#include "loopback_cluster.hpp"
 
 namespace pp::runtime {
 namespace {
@@ -66,45 +66,6 @@ std::string behind_the_gate(int) {
   while (!gate.load()) std::this_thread::yield();
   return where(0);
 }
-
-// Nodes with one worker each (unless said otherwise), all connected to the first.
-class Cluster {
- public:
-  explicit Cluster(std::size_t nodes, std::vector<unsigned> workers = {}) {
-    for (std::size_t i = 0; i < nodes; ++i) {
-      Options options;
-      options.workers = i < workers.size() ? workers[i] : 1;
-      options.name = "node" + std::to_string(i);
-      auto transport = world_.open(introduction(options, FunctionTable::seal()));
-      if (i == 0) {
-        first_ = transport->self().addresses.front();
-      } else {
-        options.peers = {first_};
-      }
-      nodes_.push_back(std::make_unique<Node>(options, std::move(transport)));
-    }
-    for (auto& node : nodes_) {
-      EXPECT_TRUE(node->courier()->wait_for_nodes(nodes - 1, Clock::now() + 20s)) << node->name();
-    }
-  }
-
-  Node& operator[](std::size_t i) { return *nodes_[i]; }
-  transport::LoopbackWorld& world() { return world_; }
-  void end(std::size_t i) { nodes_[i].reset(); }
-
-  template <auto f, class... A>
-  auto submit(std::size_t node, A&&... arguments) {
-    auto* job = make_job<Constant<f>>(std::forward<A>(arguments)...);
-    Future<result_of<Constant<f>>> future(job);
-    nodes_[node]->submit(*job);
-    return future;
-  }
-
- private:
-  transport::LoopbackWorld world_;
-  Address first_;
-  std::vector<std::unique_ptr<Node>> nodes_;
-};
 
 TEST(LoopbackCluster, everybody_meets_everybody_through_one) {
   Cluster cluster(5);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <pp/error.hpp>
@@ -23,6 +24,11 @@ std::string text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+std::string digest(std::string_view large) {
+  return std::to_string(large.size()) + " bytes, hash " +
+         std::to_string(std::hash<std::string_view>()(large));
+}
+
 NodeId node(std::uint8_t first) {
   NodeId id;
   std::iota(id.bytes.begin(), id.bytes.end(), first);
@@ -35,10 +41,16 @@ class Scribe final : public Listener {
  public:
   void on(const Steal& steal) override { tell("steal", steal.workers, steal.idle); }
   void on(const Grant& grant) override {
-    tell("grant", grant.queued);
+    tell(grant.unasked ? "unasked grant" : "grant", grant.queued);
     entries += grant.jobs.size();
     for (const LentJob& job : grant.jobs) {
-      tell("job", job.number, job.attempt, job.function, text(job.arguments));
+      tell("job", job.number, job.attempt, job.function, content(job.arguments));
+      if (job.id != 0) tell("id", job.id);
+      if (job.timeout_nanoseconds != 0) tell("timeout", job.timeout_nanoseconds);
+      if (job.priority != 1) tell("priority", job.priority);
+      if (job.once) tell("once");
+      if (job.placed) tell("placed");
+      if (!job.label.empty()) tell("label", job.label);
     }
   }
   void on(const Redirect& redirect) override {
@@ -57,17 +69,22 @@ class Scribe final : public Listener {
     entries += results.size();
     for (const Result& each : results) {
       if (const auto* value = std::get_if<0>(&each.outcome)) {
-        tell("value", each.number, text(*value));
+        tell("value", each.number, content(*value));
       } else {
-        const Failure& failure = std::get<1>(each.outcome);
-        tell("failure", each.number, static_cast<int>(failure.kind), failure.type, failure.message,
-             failure.node, failure.function, failure.attempt);
+        tell("failure", each.number);
+        for (const Failure* one = &std::get<1>(each.outcome); one; one = one->cause.get()) {
+          if (one != &std::get<1>(each.outcome)) tell("because");
+          tell(static_cast<int>(one->kind), one->type, one->message, one->node, one->function,
+               one->attempt);
+          if (!one->payload.empty()) tell("payload", content(one->payload));
+        }
       }
     }
   }
   void on(const Load& load) override {
     tell("load", load.queued, load.idle, load.jobs, load.nanoseconds, load.stolen, load.ask,
          load.answers);
+    if (load.workers != 0) tell("workers", load.workers);
   }
   void on(std::span<const Member> members) override {
     tell("members");
@@ -79,11 +96,20 @@ class Scribe final : public Listener {
     }
   }
   void on_leave(std::string_view why) override { tell("leave", why); }
+  void on_cancel(std::span<const std::uint64_t> numbers) override {
+    tell("cancel");
+    entries += (numbers.size() + 1) / 2;  // each is half of the smallest of other entries
+    for (const std::uint64_t number : numbers) tell(number);
+  }
 
   std::string story;
   std::size_t entries = 0;
 
  private:
+  static std::string content(std::span<const std::byte> bytes) {
+    if (bytes.size() < 100'000'000) return text(bytes);
+    return digest({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
   template <class... T>
   void tell(const T&... parts) {
     if (story.size() > 100'000) return;  // enough to compare
@@ -113,22 +139,44 @@ Failure failure() {
   return failure;
 }
 
+// Says "0" and has so many causes, which say "1", "2", ...
+Failure with_causes(int causes, int at = 0) {
+  Failure failure = Failure::of(Failure::Kind::kThrown, std::to_string(at));
+  failure.payload.resize(3, std::byte{'p'});
+  if (at < causes) failure.cause = std::make_shared<const Failure>(with_causes(causes, at + 1));
+  return failure;
+}
+
 const std::string kArguments = "some arguments, as bytes";
+
+LentJob with_particulars() {
+  LentJob job{1, 2, 3, bytes(kArguments)};
+  job.id = 0x8000'0000'0000'0004;
+  job.timeout_nanoseconds = 5'000'000'000;
+  job.priority = 2;
+  job.once = true;
+  job.placed = true;
+  job.label = "frame 7";
+  return job;
+}
 
 std::vector<Encoded> one_of_each_kind() {
   const std::vector<Returned> returned{{1, true, Reason::kLeaving}, {2, false, Reason::kWanted}};
-  const std::vector<Result> results{{7, bytes(kArguments)}, {8, failure()}};
+  const std::vector<Result> results{{7, bytes(kArguments)}, {8, failure()}, {9, with_causes(2)}};
+  const std::vector<std::uint64_t> cancelled{1, 2, 3};
   const std::vector<Member> members{{node(1), {Address{"10.0.0.1", 7000}, Address{"::1", 1}}},
                                     {node(2), {}}};
   return {encode(Steal{4, 3}),
           encode(Grant{{{1, 2, 3, bytes(kArguments)}, {4, 5, 6, {}}}, 7}),
+          encode(Grant{{with_particulars(), with_particulars()}, 7, true}),
           encode(Redirect{node(9), 5}),
           encode(None{6}),
           encode(returned),
           encode(results),
-          encode(Load{1, 2, 3, 4, 5, 6, 7}),
+          encode(Load{1, 2, 3, 4, 5, 6, 7, 8}),
           encode(members),
-          encode_leave("the work is done")};
+          encode_leave("the work is done"),
+          encode_cancel(cancelled)};
 }
 
 TEST(Messages, a_request_comes_back) { EXPECT_EQ(heard(encode(Steal{4, 3})), "steal|4|3|"); }
@@ -139,6 +187,34 @@ TEST(Messages, a_grant_comes_back) {
   EXPECT_EQ(heard(encode(Grant{})), "grant|0|");
 }
 
+TEST(Messages, jobs_come_back_with_their_particulars) {
+  EXPECT_EQ(heard(encode(Grant{{with_particulars(), {4, 5, 6, {}}}, 7, true})),
+            "unasked grant|7|job|1|2|3|" + kArguments +
+                "|id|9223372036854775812|timeout|5000000000|priority|2|once|placed|label|frame 7|"
+                "job|4|5|6||");
+  // Each by itself: none sits where another is read.
+  const std::string plain = "grant|0|job|0|1|0||";
+  LentJob job;
+  job.once = true;
+  EXPECT_EQ(heard(encode(Grant{{job}, 0})), plain + "once|");
+  job = {};
+  job.placed = true;
+  EXPECT_EQ(heard(encode(Grant{{job}, 0})), plain + "placed|");
+  job = {};
+  job.priority = 0;
+  EXPECT_EQ(heard(encode(Grant{{job}, 0})), plain + "priority|0|");
+}
+
+TEST(Messages, a_cancellation_comes_back) {
+  const std::vector<std::uint64_t> numbers{3, ~0ull, 0};
+  EXPECT_EQ(heard(encode_cancel(numbers)), "cancel|3|18446744073709551615|0|");
+  EXPECT_EQ(heard(encode_cancel({})), "cancel|");
+  const std::vector<std::uint64_t> many(100'000, 7);
+  Scribe scribe;
+  decode(encode_cancel(many), scribe);
+  EXPECT_EQ(scribe.entries, many.size() / 2);
+}
+
 TEST(Messages, a_redirect_and_a_refusal_come_back) {
   EXPECT_EQ(heard(encode(Redirect{node(9), 5})), "redirect|" + node(9).to_string() + "|5|");
   EXPECT_EQ(heard(encode(None{6})), "none|6|");
@@ -147,10 +223,13 @@ TEST(Messages, a_redirect_and_a_refusal_come_back) {
 TEST(Messages, returned_loans_come_back_with_their_reasons) {
   const std::vector<Returned> all{{1, true, Reason::kLeaving},
                                   {2, false, Reason::kWanted},
-                                  {3, false, Reason::kUnknownFunction}};
+                                  {3, false, Reason::kUnknownFunction},
+                                  {4, true, Reason::kCancelled},
+                                  {5, false, Reason::kIneligible}};
   EXPECT_EQ(heard(encode(all)),
             "returned|one|1|1|1|the node was leaving|one|2|0|0|another thief wanted it|"
-            "one|3|0|2|the node does not know its function|");
+            "one|3|0|2|the node does not know its function|one|4|1|3|it was cancelled|"
+            "one|5|0|4|it may not be run there|");
   EXPECT_EQ(heard(encode(std::span<const Returned>{})), "returned|");
 }
 
@@ -161,14 +240,131 @@ TEST(Messages, results_come_back_as_values_and_failures) {
 }
 
 TEST(Messages, every_kind_of_failure_comes_back) {
-  for (std::uint8_t kind = 0; kind <= 3; ++kind) {
-    const std::vector<Result> one{{1, Failure::of(static_cast<Failure::Kind>(kind), "because")}};
-    EXPECT_EQ(heard(encode(one)), "results|failure|1|" + std::to_string(kind) + "||because|||1|");
+  for (std::uint8_t kind = 0; kind <= 5; ++kind) {
+    const std::vector<Result> one{{1, Failure::of(static_cast<Failure::Kind>(kind), "it")}};
+    EXPECT_EQ(heard(encode(one)), "results|failure|1|" + std::to_string(kind) + "||it|||1|");
   }
+}
+
+std::string story_with_causes(int causes) {
+  std::string story = "results|failure|1|";
+  for (int i = 0; i <= causes; ++i) {
+    story +=
+        (i > 0 ? "because|" : "") + std::string("0||") + std::to_string(i) + "|||1|payload|ppp|";
+  }
+  return story;
+}
+
+TEST(Messages, failures_come_back_with_eight_causes_at_most) {
+  for (const int causes : {0, 1, 7, 8, 9, 40}) {
+    EXPECT_EQ(heard(encode(std::vector{Result{1, with_causes(causes)}})),
+              story_with_causes(std::min(causes, 8)));
+  }
+  EXPECT_EQ(encode(std::vector{Result{1, with_causes(40)}}).size(),
+            encode(std::vector{Result{1, with_causes(8)}}).size());
+}
+
+std::vector<std::uint64_t> words_of(const Encoded& message) {
+  std::vector<std::uint64_t> words(message.size() / 8);
+  std::memcpy(words.data(), message.data(), message.size());
+  return words;
+}
+Encoded message_of(const std::vector<std::uint64_t>& words) {
+  Encoded message(words.size() * 8);
+  std::memcpy(message.data(), words.data(), message.size());
+  return message;
+}
+
+// Pointers as they are on the wire, `offset` counted in words from the one behind the pointer.
+std::uint64_t struct_pointer(std::int32_t offset, std::uint64_t data, std::uint64_t pointers) {
+  return static_cast<std::uint32_t>(offset * 4) | data << 32 | pointers << 48;
+}
+std::uint64_t list_pointer(std::int32_t offset, std::uint64_t element, std::uint64_t count) {
+  return static_cast<std::uint32_t>(offset * 4 + 1) | element << 32 | count << 35;
+}
+
+// The failure lies in words 9 to 15: one of data, six pointers of which the last is its cause.
+TEST(Messages, a_failure_that_is_its_own_cause_has_eight_of_them) {
+  std::vector<std::uint64_t> words = words_of(encode(std::vector{Result{1, with_causes(0)}}));
+  ASSERT_EQ(words[7], struct_pointer(1, 1, 6));
+  ASSERT_EQ(words[15], 0u);
+  words[15] = struct_pointer(-7, 1, 6);
+  words.resize(words.size() + 1000);  // room: not the length of the message is to be the limit
+  const std::string endless = heard(message_of(words));
+  std::size_t causes = 0;
+  for (std::size_t at = 0; (at = endless.find("because", at)) != std::string::npos; ++at) ++causes;
+  EXPECT_EQ(causes, 8u);
+}
+
+// A job with arguments of so many bytes, the first words of which are taken for pointers to further
+// pieces: each is `size` bytes of these same arguments, where the pointers end and a word later
+// each time.
+//   words 7 to 14   the job: five of data, then where its arguments, label and further pieces are
+//   words 15 ...    the arguments
+Encoded in_pieces(const std::string& arguments, std::uint64_t pieces, std::size_t size) {
+  std::vector<std::uint64_t> words = words_of(encode(Grant{{{1, 1, 1, bytes(arguments)}}, 0}));
+  EXPECT_EQ(words[12], list_pointer(2, 2, arguments.size()));
+  words[14] = list_pointer(0, 6, pieces);
+  for (std::size_t i = 0; i < pieces; ++i) {
+    words[15 + i] = list_pointer(static_cast<std::int32_t>(pieces) - 1, 2, size);
+  }
+  return message_of(words);
+}
+
+TEST(Messages, pieces_are_put_together_in_their_order) {
+  const std::string arguments = "________--------........aaaaaaaabbbbbbbbcccccccc";
+  EXPECT_EQ(heard(in_pieces(arguments, 3, 8)).substr(18 + 24),
+            "aaaaaaaabbbbbbbbccccccccaaaaaaaabbbbbbbbcccccccc|");
+}
+
+TEST(Messages, pieces_longer_than_their_message_are_refused) {
+  const std::string arguments(8000, 'a');
+  for (const std::uint64_t pieces : {1, 2, 100}) {
+    Scribe scribe;
+    try {
+      decode(in_pieces(arguments, pieces, 2000 / pieces), scribe);
+      ADD_FAILURE() << pieces << " were accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()), "pieces longer than their message");
+    }
+    EXPECT_EQ(scribe.story, "");
+  }
+}
+
+// As above, with a second job at words 15 to 22 that is given the first one's further pieces too:
+// each has room in the message, both do not.
+TEST(Messages, pieces_of_all_jobs_together_are_no_longer_than_their_message) {
+  const std::string arguments(8000, 'a');
+  std::vector<std::uint64_t> words =
+      words_of(encode(Grant{{{1, 1, 1, bytes(arguments)}, {2, 1, 1, {}}}, 0}));
+  ASSERT_EQ(words[12], list_pointer(10, 2, arguments.size()));
+  ASSERT_EQ(words.size(), 1023u);
+  words[14] = list_pointer(8, 6, 1);
+  words[23] = list_pointer(0, 2, 100);
+  EXPECT_NO_THROW(heard(message_of(words)));
+  words[22] = list_pointer(0, 6, 1);
+  Scribe scribe;
+  EXPECT_THROW(decode(message_of(words), scribe), Error);
+}
+
+TEST(Messages, more_than_one_data_holds_comes_back) {
+  if (kSanitized) GTEST_SKIP() << "takes two gigabytes, and a sanitizer several times that";
+  Encoded encoded;
+  std::string expected;
+  {
+    std::string large(std::size_t{600} << 20, 'x');
+    for (std::size_t i = 0; i < large.size(); i += 4096) large[i] = static_cast<char>(i >> 12);
+    large += "odd";
+    expected = digest(large);
+    encoded = encode(Grant{{{1, 1, 1, bytes(large)}, with_particulars()}, 0});
+  }
+  const std::string story = heard(encoded);
+  EXPECT_EQ(story.substr(0, story.find("|job|1|2|")), "grant|0|job|1|1|1|" + expected);
 }
 
 TEST(Messages, figures_come_back) {
   EXPECT_EQ(heard(encode(Load{1, 2, 3, 4, 5, 6, ~0ull})), "load|1|2|3|4|5|6|18446744073709551615|");
+  EXPECT_EQ(heard(encode(Load{0, 0, 0, 0, 0, 0, 0, 9})), "load|0|0|0|0|0|0|0|workers|9|");
 }
 
 TEST(Messages, members_come_back_with_their_addresses) {
@@ -296,8 +492,9 @@ TEST_P(OversizedLists, of_empty_entries_are_refused) {
   const std::vector<Returned> returned(4);
   const std::vector<Result> results(4, Result{1, bytes(kArguments)});
   const std::vector<Member> members(4);
-  const Encoded like = std::vector{encode(returned), encode(results),
-                                   encode(members)}[static_cast<std::size_t>(GetParam())];
+  const std::vector<std::uint64_t> numbers(4);
+  const Encoded like = std::vector{encode(returned), encode(results), encode(members),
+                                   encode_cancel(numbers)}[static_cast<std::size_t>(GetParam())];
   for (const std::uint64_t entries : {1ull << 10, 1ull << 20, (1ull << 29) - 1, (1ull << 30) - 1}) {
     Scribe scribe;
     EXPECT_THROW(decode(list_of_nothing(like, entries), scribe), Error) << entries;
@@ -309,13 +506,14 @@ TEST_P(OversizedLists, never_hold_more_entries_than_may_be_read) {
   const std::vector<Returned> returned(1000);
   const std::vector<Result> results(1000, Result{1, bytes(kArguments)});
   const std::vector<Member> members(1000);
-  kinds = {encode(returned), encode(results), encode(members)};
+  const std::vector<std::uint64_t> numbers(1000);
+  kinds = {encode(returned), encode(results), encode(members), encode_cancel(numbers)};
   const Encoded& like = kinds[static_cast<std::size_t>(GetParam())];
   survive(list_of_nothing(like, like.size() / 8 * 2));
   survive(list_of_nothing(like, like.size() / 8 + 32));
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryKind, OversizedLists, testing::Values(0, 1, 2));
+INSTANTIATE_TEST_SUITE_P(EveryKind, OversizedLists, testing::Values(0, 1, 2, 3));
 
 TEST(Messages, unknown_numbers_are_refused) {
   // The kind of message is the first data word; no kind 1000 exists.
@@ -324,10 +522,13 @@ TEST(Messages, unknown_numbers_are_refused) {
   std::memcpy(unknown.data() + 16, &kind, 8);
   Scribe scribe;
   EXPECT_THROW(decode(unknown, scribe), Error);
-  const std::vector<Returned> strange{{1, false, static_cast<Reason>(3)}};
+  const std::vector<Returned> strange{{1, false, static_cast<Reason>(5)}};
   EXPECT_THROW(decode(encode(strange), scribe), Error);
-  const std::vector<Result> odd{{1, Failure::of(static_cast<Failure::Kind>(4), "")}};
+  const std::vector<Result> odd{{1, Failure::of(static_cast<Failure::Kind>(6), "")}};
   EXPECT_THROW(decode(encode(odd), scribe), Error);
+  LentJob urgent;
+  urgent.priority = 3;
+  EXPECT_THROW(decode(encode(Grant{{urgent}, 0}), scribe), Error);
   EXPECT_EQ(scribe.story, "");
 }
 

@@ -61,15 +61,15 @@ class OptionsFromEnvironment : public testing::Test {
 
  private:
   static constexpr const char* kNames[] = {
-      "PP_WORKERS", "PP_ROLE",         "PP_LISTEN",   "PP_PEERS",  "PP_KEY_FILE",
-      "PP_IFACE",   "PP_FABRIC",       "PP_NAME",     "PP_LAUNCH", "PP_NODES",
-      "PP_RETRIES", "PP_JOIN_TIMEOUT", "PP_REPORT_FD"};
+      "PP_WORKERS", "PP_ROLE",         "PP_LISTEN",    "PP_PEERS",       "PP_KEY_FILE",
+      "PP_IFACE",   "PP_FABRIC",       "PP_NAME",      "PP_LAUNCH",      "PP_NODES",
+      "PP_RETRIES", "PP_JOIN_TIMEOUT", "PP_REPORT_FD", "PP_QUEUE_LIMIT", "PP_SEED"};
   std::map<std::string, std::string> before_;
 };
 
 TEST_F(OptionsFromEnvironment, nothing_set_is_a_driver_of_its_own) {
   const Options options = Options::from_environment();
-  EXPECT_EQ(options.workers, 0u);
+  EXPECT_EQ(options.workers, std::nullopt);
   EXPECT_EQ(options.role, Role::kDriver);
   EXPECT_EQ(options.nodes, 1u);
   EXPECT_EQ(options.retries, 3u);
@@ -89,12 +89,13 @@ TEST_F(OptionsFromEnvironment, an_empty_variable_is_as_good_as_none) {
 
 TEST_F(OptionsFromEnvironment, workers) {
   EXPECT_EQ(with("PP_WORKERS", "7").workers, 7u);
-  EXPECT_EQ(with("PP_WORKERS", "0").workers, 0u);  // as many as may be used
-  EXPECT_EQ(with("PP_WORKERS", "4096").workers, 4096u);
+  EXPECT_EQ(with("PP_WORKERS", "0").workers, 0u) << "a node that only hands out work";
+  EXPECT_EQ(with("PP_WORKERS", "").workers, std::nullopt) << "as many as may be used";
+  EXPECT_EQ(with("PP_WORKERS", "1024").workers, 1024u);
   expect_refused(
       "PP_WORKERS",
-      {"-1", "4097", "two", "2x", " 2", "2 ", "2.5", "+2", "0x2", "99999999999999999999"},
-      "a number of workers from 0 to 4096");
+      {"-1", "1025", "two", "2x", " 2", "2 ", "2.5", "+2", "0x2", "99999999999999999999"},
+      "a number of workers from 0 to 1024");
 }
 
 TEST_F(OptionsFromEnvironment, role) {
@@ -152,6 +153,19 @@ TEST_F(OptionsFromEnvironment, retries) {
   EXPECT_EQ(with("PP_RETRIES", "0").retries, 0u);
   EXPECT_EQ(with("PP_RETRIES", "9").retries, 9u);
   expect_refused("PP_RETRIES", {"-1", "1001", "often"}, "a number of retries from 0 to 1000");
+}
+
+TEST_F(OptionsFromEnvironment, queue_limit) {
+  EXPECT_EQ(Options{}.queue_limit, 1'000'000u);
+  EXPECT_EQ(with("PP_QUEUE_LIMIT", "1").queue_limit, 1u);
+  EXPECT_EQ(with("PP_QUEUE_LIMIT", "1000000000").queue_limit, 1'000'000'000u);
+  expect_refused("PP_QUEUE_LIMIT", {"0", "1000000001", "-1", "1e6"},
+                 "a number of jobs from 1 to 1000000000");
+}
+
+TEST_F(OptionsFromEnvironment, seed) {
+  EXPECT_EQ(with("PP_SEED", "18446744073709551615").seed, UINT64_MAX);
+  expect_refused("PP_SEED", {"-1", "18446744073709551616", "x"}, "a number");
 }
 
 TEST_F(OptionsFromEnvironment, join_timeout) {

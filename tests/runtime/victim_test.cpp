@@ -17,7 +17,7 @@ Victim::Thief thief(std::uint32_t workers, std::uint64_t session = 1) {
   return {SessionId{session}, workers, workers};
 }
 Stock stock(std::size_t own, std::size_t borrowed, std::uint32_t workers, std::uint32_t idle) {
-  return {own, borrowed, workers, idle};
+  return {.own = own, .borrowed = borrowed, .workers = workers, .idle = idle};
 }
 
 #define EXPECT_GIFT(gift, lent, returned) \
@@ -65,6 +65,28 @@ TEST(Victim, borrowed_jobs_go_back_only_when_there_are_none_of_our_own) {
 TEST(Victim, borrowed_jobs_feed_our_own_idle_workers_too) {
   EXPECT_GIFT(Victim::decide(stock(10, 4, 4, 4), thief(4), false), 5u, 0u);
   EXPECT_TRUE(Victim::decide(stock(2, 2, 4, 4), thief(4), false).none());
+}
+
+TEST(Victim, jobs_that_stay_here_feed_our_own_idle_workers) {
+  Stock has = stock(10, 0, 4, 4);
+  has.pinned = 4;
+  EXPECT_GIFT(Victim::decide(has, thief(4), false), 5u, 0u);
+  has = stock(0, 0, 4, 0);
+  has.pinned = 100;
+  EXPECT_TRUE(Victim::decide(has, thief(4), false).none());
+}
+
+TEST(Victim, jobs_that_may_not_run_here_go_whatever_our_own_idle_workers_need) {
+  Stock has = stock(0, 0, 4, 4);
+  has.elsewhere = 1;
+  EXPECT_GIFT(Victim::decide(has, thief(4), false), 1u, 0u);
+  EXPECT_GIFT(Victim::decide(has, thief(4), true), 1u, 0u);
+  has.elsewhere = 100;
+  EXPECT_GIFT(Victim::decide(has, thief(4), false), 50u, 0u);
+  EXPECT_TRUE(Victim::decide(has, thief(0), false).none());
+  has = stock(100, 0, 4, 0);
+  has.elsewhere = 1;
+  EXPECT_GIFT(Victim::decide(has, thief(4), false), 51u, 0u);
 }
 
 TEST(Victim, a_thief_without_workers_gets_nothing) {
@@ -125,6 +147,14 @@ TEST_F(Lifelines, a_later_request_replaces_the_thiefs_earlier_one) {
   victim.park(thief(8, 5));
   EXPECT_EQ(waiting(), (Sessions{2, 5}));
   EXPECT_EQ(victim.parked().back().workers, 8u);
+}
+
+TEST_F(Lifelines, a_parked_thief_has_as_many_workers_as_it_last_said) {
+  victim.park(thief(4, 5));
+  victim.heard(SessionId{5}, 0, 0);
+  victim.heard(SessionId{6}, 9, 9);
+  ASSERT_EQ(waiting(), (Sessions{5}));
+  EXPECT_EQ(victim.parked().front().workers, 0u);
 }
 
 TEST_F(Lifelines, who_was_served_or_has_gone_waits_no_more) {

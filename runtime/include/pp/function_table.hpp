@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <pp/callable.hpp>
 #include <pp/codec.hpp>
 #include <pp/fingerprint.hpp>
@@ -14,6 +15,17 @@
 #include <vector>
 
 namespace pp::runtime {
+
+class EncodedTask;
+
+// Whether what the function returns must be run to its end before there is a result: a pp::Task.
+template <class Callable>
+inline constexpr bool kIsCoroutine =
+    !std::is_same_v<result_of<Callable>, std::decay_t<typename SignatureOf<Callable>::Returned>>;
+
+// In task.hpp, which whoever returns a task has included.
+template <class Callable>
+std::unique_ptr<EncodedTask> begin_task(std::span<const std::byte> arguments);
 
 // One function that may travel. It lives as long as the program, has one address, and is complete
 // once the table is sealed; after that nobody changes it.
@@ -36,6 +48,10 @@ struct Function {
     kLate,       // registered after the table was sealed: a plug-in
   } standing;
   Function* next;  // the table's, until it is sealed
+
+  // Of a function that returns a pp::Task, in place of run_encoded, which is null then: decodes the
+  // arguments and makes the coroutine, which has not begun. Null for other functions.
+  std::unique_ptr<EncodedTask> (*begin_encoded)(std::span<const std::byte> arguments) = nullptr;
 };
 
 // All functions of this program, in an order that every build of the same sources agrees on. Filled
@@ -78,6 +94,9 @@ std::string why_it_stays(const Function& function);
 
 template <class Callable>
 struct Entry {
+  using RunEncoded = decltype(Function::run_encoded);
+  using BeginEncoded = decltype(Function::begin_encoded);
+
   static void run_encoded(std::span<const std::byte> arguments, codec::Bytes& result) {
     auto values = codec::decode_whole<arguments_of<Callable>>(arguments);
     if constexpr (std::is_void_v<result_of<Callable>>)
@@ -86,15 +105,29 @@ struct Entry {
       codec::encode<result_of<Callable>>(result, std::apply(Callable{}, std::move(values)));
   }
 
+  static constexpr RunEncoded how_to_run() {
+    if constexpr (kIsCoroutine<Callable>)
+      return nullptr;
+    else
+      return &run_encoded;
+  }
+  static constexpr BeginEncoded how_to_begin() {
+    if constexpr (kIsCoroutine<Callable>)
+      return &begin_task<Callable>;
+    else
+      return nullptr;
+  }
+
   static inline constinit Function function{NameOf<Callable>::value,
                                             {},
                                             0,
                                             codec::mix(codec::fingerprint<arguments_of<Callable>>(),
                                                        codec::fingerprint<result_of<Callable>>()),
-                                            &run_encoded,
+                                            how_to_run(),
                                             false,
                                             Function::Standing::kRegistered,
-                                            nullptr};
+                                            nullptr,
+                                            how_to_begin()};
 
   // Before main; `function` is constant-initialised, so the order among files does not matter.
   static inline const bool registered = FunctionTable::add(function, typeid(Callable).name());

@@ -5,20 +5,23 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <pp/address.hpp>
 #include <string>
 #include <vector>
 
 namespace pp {
 
+// What a node is in its launch.
 enum class Role : std::uint8_t {
   kDriver,  // runs the program's body, submits jobs and works
   kWorker,  // serves others until its driver says goodbye
 };
 
 struct Options {
-  // Jobs at a time. 0: as many as the affinity mask and the cgroup's CPU quota allow. (PP_WORKERS)
-  unsigned workers = 0;
+  // Jobs at a time; Runtime::set_workers() changes it. Absent: as many as the affinity mask and the
+  // cgroup's CPU quota allow. 0: this node runs none, others do. At most 1024. (PP_WORKERS)
+  std::optional<unsigned> workers;
 
   Role role = Role::kDriver;  // PP_ROLE=driver|worker
 
@@ -44,6 +47,14 @@ struct Options {
   // NodeLost. (PP_RETRIES)
   unsigned retries = 3;
 
+  // From which the random numbers of this node's jobs come (this_job().random()): the same seed, the
+  // same numbers. (PP_SEED)
+  std::uint64_t seed = 0;
+
+  // So many jobs may be queued here; then submit() blocks, unless it is called inside a job.
+  // (PP_QUEUE_LIMIT)
+  std::size_t queue_limit = 1'000'000;
+
   // Stack of each worker thread. Only what is touched costs memory; jobs that wait run others on
   // top of their own stack.
   std::size_t stack_bytes = std::size_t{64} << 20;
@@ -53,6 +64,7 @@ struct Options {
   // Reads PP_*. Throws pp::Error naming the variable, its value and what was expected.
   static Options from_environment();
 
+  // Whether a network is opened at all.
   bool opens_network() const { return !listen.empty() || !peers.empty(); }
 };
 

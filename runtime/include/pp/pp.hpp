@@ -3,6 +3,13 @@
 
 #include <pp/errors.hpp>
 #include <pp/future.hpp>
+#include <pp/group.hpp>
+#include <pp/job_options.hpp>
+#include <pp/node_local.hpp>
 #include <pp/options.hpp>
+#include <pp/random.hpp>
 #include <pp/runtime.hpp>
 #include <pp/statistics.hpp>
+#include <pp/task.hpp>
+#include <pp/this_job.hpp>
+#include <pp/wait.hpp>

@@ -17,39 +17,59 @@ namespace pp {
 
 namespace runtime {
 
-// Checks arguments against the function's signature with a sentence of our own before the
-// compiler's pages.
+// Says in the compiler's error what is wrong with a call, and makes no more of it then.
 template <class Callable, class... A>
-constexpr bool arguments_fit() {
-  using Wanted = arguments_of<Callable>;
-  static_assert(std::tuple_size_v<Wanted> == sizeof...(A),
-                "pp: submit/spawn was given another number of arguments than the function takes");
-  static_assert(
-      std::is_constructible_v<Wanted, A...>,
-      "pp: an argument given to submit/spawn does not convert to the function's parameter");
-  return true;
-}
-
-template <class Callable, class... A>
-TypedJob<Callable>* make_job(A&&... arguments) {
-  static_assert(arguments_fit<Callable, A&&...>());
-  return new TypedJob<Callable>(std::forward<A>(arguments)...);
+auto* make_job(A&&... arguments) {
+  if constexpr (arguments_fit<Callable, A...>()) {
+    return new TypedJob<Callable>(std::forward<A>(arguments)...);
+  } else {
+    return static_cast<ResultJob<promised<Callable>>*>(nullptr);  // never compiled to the end
+  }
 }
 
 template <class F>
-concept Stateless = std::is_class_v<F> && std::is_empty_v<F> && std::is_default_constructible_v<F>;
+inline constexpr bool kIsOptions = std::is_same_v<std::remove_cvref_t<F>, JobOptions>;
+
+// What is passed to submit<f>() decides: options first, if any.
+template <class Callable, class... A>
+auto* make_job_with(JobOptions options, A&&... arguments) {
+  check(options);
+  auto* job = make_job<Callable>(std::forward<A>(arguments)...);
+  set_options(*job, std::move(options));
+  return job;
+}
+template <class Callable, class... A>
+auto* prepare(A&&... arguments) {
+  return make_job<Callable>(std::forward<A>(arguments)...);
+}
+template <class Callable, class Options, class... A>
+requires kIsOptions<Options>
+auto* prepare(Options&& options, A&&... arguments) {
+  return make_job_with<Callable>(std::forward<Options>(options), std::forward<A>(arguments)...);
+}
+
+// What may stand where a function is expected; what is wrong with it is said by make_job().
+template <class F>
+concept Functor = !kIsOptions<F>;
 
 void spawn(Job& job);  // from inside a job; throws pp::Error elsewhere
 void submit(Node& node, Job& job);
+
+template <class J>
+Future<typename J::Result> spawn_job(J* job) {
+  Future<typename J::Result> future(job);
+  spawn(*job);
+  return future;
+}
 
 }  // namespace runtime
 
 // One other node, as this one sees it.
 struct NodeView {
-  NodeId id;
-  std::string name;
-  Address address;
-  unsigned workers = 0;
+  NodeId id;             // as its Runtime::id() says
+  std::string name;      // its Options::name
+  Address address;       // where it can be dialled
+  unsigned workers = 0;  // jobs it runs at a time
   std::string provider;  // what carries its data
 };
 
@@ -60,6 +80,8 @@ class Runtime {
  public:
   // Throws pp::Error: no key, port in use, no such interface, ...
   explicit Runtime(const Options& options = Options::from_environment());
+  // For tests: a node that was put together otherwise.
+  explicit Runtime(std::unique_ptr<runtime::Node> node);
   ~Runtime();
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
@@ -69,21 +91,38 @@ class Runtime {
   // inside jobs.
   //   rt.submit<sum_primes>(100)          any function with value arguments and a value result
   //   rt.submit([](int n) { return n; }, 7)   a lambda that captures nothing
+  //   rt.submit<f>(pp::JobOptions{.timeout = 2s}, arguments...)     with options, in either form
+  // Blocks while Options::queue_limit jobs are queued already, unless it is called inside a job.
   template <auto f, class... A>
   auto submit(A&&... arguments) {
-    return submit_as<runtime::Constant<f>>(std::forward<A>(arguments)...);
+    return submit_job(runtime::prepare<runtime::Constant<f>>(std::forward<A>(arguments)...));
   }
-  template <class F, class... A>
-  requires(!std::is_function_v<std::remove_pointer_t<F>>) auto submit(F, A&&... arguments) {
-    static_assert(
-        runtime::Stateless<F>,
-        "pp: a job cannot capture variables, they would not travel: pass them as arguments");
-    return submit_as<F>(std::forward<A>(arguments)...);
+  template <runtime::Functor F, class... A>
+  auto submit(F, A&&... arguments) {
+    return submit_job(runtime::prepare<F>(std::forward<A>(arguments)...));
+  }
+  template <runtime::Functor F, class... A>
+  auto submit(JobOptions options, F, A&&... arguments) {
+    return submit_job(runtime::prepare<F>(std::move(options), std::forward<A>(arguments)...));
   }
 
-  const std::string& name() const;  // of this node
-  NodeId id() const;
-  unsigned workers() const;             // of this node
+  // A submit with f and options settled: a callable object. The runtime must outlive it.
+  //   auto sum = rt.prepared<sum_primes>({.timeout = 10s});
+  //   pp::Future<std::uint64_t> below_100 = sum(100);
+  template <auto f>
+  auto prepared(JobOptions options = {}) {
+    return [this, options = std::move(options)](auto&&... arguments) {
+      return this->template submit<f>(options, std::forward<decltype(arguments)>(arguments)...);
+    };
+  }
+
+  const std::string& name() const;      // of this node
+  NodeId id() const;                    // of this process life
+  unsigned workers() const;             // of this node: jobs at a time
+  // So many from now on, 0 to 1024. More begin at once what is queued. With fewer, running jobs go on
+  // to their end, and one that waits inside still runs what it waits for, but no other job begins
+  // until there are fewer than `workers`. With 0 this node only hands out work. Throws pp::Error.
+  void set_workers(unsigned workers);
   std::vector<NodeView> nodes() const;  // the others that are connected now
   std::string address() const;          // where this node can be dialled; empty without a network
 
@@ -101,10 +140,11 @@ class Runtime {
   void print_stats(std::ostream& out) const;
 
  private:
-  template <class Callable, class... A>
-  auto submit_as(A&&... arguments) {
-    auto* job = runtime::make_job<Callable>(std::forward<A>(arguments)...);
-    Future<runtime::result_of<Callable>> future(job);
+  friend class Group;
+
+  template <class J>
+  Future<typename J::Result> submit_job(J* job) {
+    Future<typename J::Result> future(job);
     runtime::submit(*node_, *job);
     return future;
   }
@@ -115,24 +155,18 @@ class Runtime {
 // Inside a job: a child of it, run on this node or stolen by any other. The arguments are copied or
 // moved into the child. REQUIRES: no lock is held across spawn() or Future::get(), since other jobs
 // may run on this stack meanwhile; a job waits only for jobs that it spawned itself. Throws
-// pp::Error outside a job.
+// pp::Error outside a job, and for JobOptions::retries of 0 in a job that may itself be run again.
 template <auto f, class... A>
 auto spawn(A&&... arguments) {
-  using Callable = runtime::Constant<f>;
-  auto* job = runtime::make_job<Callable>(std::forward<A>(arguments)...);
-  Future<runtime::result_of<Callable>> future(job);
-  runtime::spawn(*job);
-  return future;
+  return runtime::spawn_job(runtime::prepare<runtime::Constant<f>>(std::forward<A>(arguments)...));
 }
-template <class F, class... A>
-requires(!std::is_function_v<std::remove_pointer_t<F>>) auto spawn(F, A&&... arguments) {
-  static_assert(
-      runtime::Stateless<F>,
-      "pp: a job cannot capture variables, they would not travel: pass them as arguments");
-  auto* job = runtime::make_job<F>(std::forward<A>(arguments)...);
-  Future<runtime::result_of<F>> future(job);
-  runtime::spawn(*job);
-  return future;
+template <runtime::Functor F, class... A>
+auto spawn(F, A&&... arguments) {
+  return runtime::spawn_job(runtime::prepare<F>(std::forward<A>(arguments)...));
+}
+template <runtime::Functor F, class... A>
+auto spawn(JobOptions options, F, A&&... arguments) {
+  return runtime::spawn_job(runtime::prepare<F>(std::move(options), std::forward<A>(arguments)...));
 }
 
 // Inside a job: true when somebody, another core or another node, is idle and would take a job
@@ -148,6 +182,7 @@ bool work_wanted() noexcept;
 int run(int argc, char** argv, const std::function<int(Runtime&)>& body);
 int run(int argc, char** argv, const std::function<int(Runtime&)>& body, const Options& options);
 
+// The same for a body that returns nothing.
 template <class Body>
 requires std::is_void_v<std::invoke_result_t<Body&, Runtime&>>
 int run(int argc, char** argv, Body body) {

@@ -12,11 +12,11 @@ namespace pp {
 
 // One node's share, counted where the jobs ran: executions that ended, nested ones included.
 struct NodeStatistics {
-  NodeId id;
-  std::string name;
-  unsigned workers = 0;
+  NodeId id;             // as its Runtime::id() says
+  std::string name;      // its Options::name
+  unsigned workers = 0;  // jobs it runs at a time
   bool present = true;  // false: it left or was lost; the figures are the last ones heard
-  std::uint64_t jobs = 0;
+  std::uint64_t jobs = 0;  // executions that ended
   std::chrono::nanoseconds time{0};  // summed over workers, without waiting
   std::uint64_t stolen = 0;          // of `jobs`: for another node
 };

@@ -7,13 +7,16 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <pp/archive.hpp>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <unordered_map>
@@ -212,7 +215,8 @@ constexpr auto choose_shape() {
     return ShapeOf<Kind::kNone, Types<>>{};
   else if constexpr (std::is_arithmetic_v<T>)
     return ShapeOf < sizeof(T) <= 8 ? Kind::kScalar : Kind::kNone, Types < >> {};
-  else if constexpr (std::is_enum_v<T>)
+  else if constexpr (std::is_enum_v<T>)  // also where its type is not fixed, and only peers that
+                                         // hold the key could send a number it does not list
     return ShapeOf<Kind::kEnum, Types<std::underlying_type_t<T>>>{};
   else if constexpr (StandardShape<T>::kind != Kind::kNone)
     return StandardShape<T>{};
@@ -275,27 +279,169 @@ namespace pp {
 template <class T>
 concept Travels = codec::travels<T>();
 
-// Instantiated where a user's type meets the codec: says why a type does not travel and what to do.
-template <class T>
-struct MustTravel {
-  static_assert(
-      !std::is_pointer_v<T> && !std::is_member_pointer_v<T>,
-      "pp: a pointer means nothing on another node. Pass the value itself, a std::vector, "
-      "a std::string (for const char*) or a std::unique_ptr.");
-  static_assert(!std::is_reference_v<T>,
-                "pp: a reference means nothing on another node. Pass or return a value.");
-  static_assert(!std::is_same_v<T, long double>,
-                "pp: long double differs between machines. Use double.");
-  static_assert(
-      std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_reference_v<T> ||
-          std::is_same_v<T, long double> || Travels<T>,
-      "pp: this type cannot travel to another node. What can: numbers, enums, standard "
-      "containers and strings, optional, variant, tuple, pair, chrono, unique_ptr, plain "
-      "structs of these. Not: pointers, references, views, C arrays, const members, "
-      "structs with a base class, a `serialize` that is only inherited, classes with "
-      "constructors. Cure: use values and std::array, or give the class a member "
-      "`template <class Archive> void serialize(Archive& ar) { ar(a, b, c); }` that names "
-      "all its fields, those of its bases too, and a default constructor.");
+// Why a type that does not travel does not: each reason has its sentence in CannotTravel.
+enum class Obstacle {
+  kNone,
+  kText,           // char*, std::string_view
+  kPointer,        // also to members and functions
+  kReference,      // also std::reference_wrapper
+  kView,           // std::span
+  kFunction,       // std::function
+  kSharedPointer,  // std::shared_ptr, std::weak_ptr
+  kLongDouble,
+  kCArray,  // alone or as a field
+  kAbstract,
+  kBoxOfBase,   // a unique_ptr to a class with virtual functions, or to an array
+  kBase,        // a struct with a base class, or a `serialize` that is only inherited
+  kConstField,  // const or reference members: a decoder cannot set them
+  kNoDefault,   // it has a `serialize` and no default constructor
+  kClosed,      // private members or constructors, and no `serialize`
 };
+
+namespace codec {
+
+template <class T>
+inline constexpr Obstacle kKnownObstacle = Obstacle::kNone;
+template <class T>
+inline constexpr Obstacle kKnownObstacle<T*> = std::is_integral_v<T> && sizeof(T) == 1
+                                                   ? Obstacle::kText
+                                                   : Obstacle::kPointer;
+template <class T, class C>
+inline constexpr Obstacle kKnownObstacle<T C::*> = Obstacle::kPointer;
+template <>
+inline constexpr Obstacle kKnownObstacle<std::nullptr_t> = Obstacle::kPointer;
+template <class T>
+inline constexpr Obstacle kKnownObstacle<T&> = Obstacle::kReference;
+template <class T>
+inline constexpr Obstacle kKnownObstacle<T&&> = Obstacle::kReference;
+template <class T>
+inline constexpr Obstacle kKnownObstacle<std::reference_wrapper<T>> = Obstacle::kReference;
+template <class C, class Traits>
+inline constexpr Obstacle kKnownObstacle<std::basic_string_view<C, Traits>> = Obstacle::kText;
+template <class T, std::size_t n>
+inline constexpr Obstacle kKnownObstacle<std::span<T, n>> = Obstacle::kView;
+template <class T>
+inline constexpr Obstacle kKnownObstacle<std::shared_ptr<T>> = Obstacle::kSharedPointer;
+template <class T>
+inline constexpr Obstacle kKnownObstacle<std::weak_ptr<T>> = Obstacle::kSharedPointer;
+template <class R, class... As>
+inline constexpr Obstacle kKnownObstacle<std::function<R(As...)>> = Obstacle::kFunction;
+template <class T, class D>
+inline constexpr Obstacle kKnownObstacle<std::unique_ptr<T, D>> = Obstacle::kBoxOfBase;
+template <>
+inline constexpr Obstacle kKnownObstacle<long double> = Obstacle::kLongDouble;
+template <class T, std::size_t n>
+inline constexpr Obstacle kKnownObstacle<T[n]> = Obstacle::kCArray;
+
+// REQUIRES: T does not travel, and none of its parts is to blame.
+template <class T>
+constexpr Obstacle obstacle_of() {
+  if constexpr (kKnownObstacle<T> != Obstacle::kNone)
+    return kKnownObstacle<T>;
+  else if constexpr (std::is_const_v<T>)
+    return Obstacle::kConstField;
+  else if constexpr (std::is_abstract_v<T>)
+    return Obstacle::kAbstract;
+  else if constexpr (kKind<T> == Kind::kUser)
+    return Obstacle::kNoDefault;
+  else if constexpr (serializes_itself<T>())
+    return Obstacle::kBase;  // else it were kUser
+  else if constexpr (std::is_class_v<T> && std::is_aggregate_v<T>) {
+    if constexpr (!std::is_move_assignable_v<T>)
+      return Obstacle::kConstField;
+    else
+      return AggregateWithBase<T> ? Obstacle::kBase : Obstacle::kCArray;
+  } else {
+    return Obstacle::kClosed;
+  }
+}
+
+}  // namespace codec
+
+// Says why T cannot travel and what to do; `Inside` are the types it was found in, innermost first:
+// CannotTravel<int*, Mesh, std::vector<Mesh>>.
+template <class T, class... Inside>
+struct CannotTravel {
+  // What stands in its way.
+  static constexpr Obstacle why = codec::obstacle_of<T>();
+  static_assert(why != Obstacle::kText,
+                "pp: a char pointer or a string_view means nothing on another node. Use "
+                "std::string.");
+  static_assert(why != Obstacle::kPointer,
+                "pp: a pointer means nothing on another node. Use the value itself, a std::vector "
+                "of values, or a std::unique_ptr.");
+  static_assert(why != Obstacle::kReference,
+                "pp: a reference means nothing on another node. Use a value.");
+  static_assert(why != Obstacle::kView,
+                "pp: a std::span means nothing on another node. Use a std::vector or std::array.");
+  static_assert(why != Obstacle::kFunction,
+                "pp: a std::function may hold anything. Use an enum or std::variant that says what "
+                "to do, or a function template over the function: submit<apply<f>>(x).");
+  static_assert(why != Obstacle::kSharedPointer,
+                "pp: nodes cannot share an object. Use the value itself or a std::unique_ptr.");
+  static_assert(why != Obstacle::kLongDouble,
+                "pp: long double differs between machines. Use double.");
+  static_assert(why != Obstacle::kCArray,
+                "pp: C arrays do not travel, nor structs with one. Use std::array or std::vector.");
+  static_assert(why != Obstacle::kAbstract,
+                "pp: an abstract class cannot travel: another node could not make the object. Use "
+                "a concrete type, or a std::variant of those there are.");
+  static_assert(why != Obstacle::kBoxOfBase,
+                "pp: of a std::unique_ptr only an object of exactly its type travels, no array and "
+                "no class derived from it. Use a std::vector, a final class or a std::variant.");
+  static_assert(
+      why != Obstacle::kBase,
+      "pp: a struct with a base class travels only by a `serialize` of its own, or fields "
+      "would be lost. Give it one that names all fields, those of its bases too: "
+      "template <class Archive> void serialize(Archive& ar) { ar(a, b); }");
+  static_assert(why != Obstacle::kConstField,
+                "pp: what is const, a reference or cannot be assigned cannot be set from what "
+                "arrives. Use values that can be assigned.");
+  static_assert(why != Obstacle::kNoDefault,
+                "pp: a class with `serialize` is first made empty, then filled. Give it a default "
+                "constructor and a move constructor.");
+  static_assert(why != Obstacle::kClosed,
+                "pp: this class has private members or constructors, and pp does not know its "
+                "fields. Give it a default constructor and a member "
+                "template <class Archive> void serialize(Archive& ar) { ar(a, b); }");
+};
+
+// For a type that can.
+struct CanTravel {};
+
+namespace codec {
+
+// As a type_identity: CanTravel, or CannotTravel for the type to blame, at whatever depth.
+template <class T, class... Path>
+constexpr auto verdict_on();
+
+template <class T, class... Path>
+constexpr auto verdict_on_parts(Types<>) {
+  return std::type_identity<CannotTravel<T, Path...>>{};
+}
+template <class T, class... Path, class Part, class... Parts>
+constexpr auto verdict_on_parts(Types<Part, Parts...>) {
+  if constexpr (codec::travels<Part, T, Path...>())
+    return verdict_on_parts<T, Path...>(Types<Parts...>{});
+  else
+    return verdict_on<Part, T, Path...>();
+}
+
+template <class T, class... Path>
+constexpr auto verdict_on() {
+  if constexpr (codec::travels<T, Path...>())
+    return std::type_identity<CanTravel>{};
+  else if constexpr (!Constructible<T>::value)
+    return std::type_identity<CannotTravel<T, Path...>>{};
+  else
+    return verdict_on_parts<T, Path...>(typename Shape<T>::Parts{});
+}
+
+}  // namespace codec
+
+// Instantiated where a user's type meets the codec: its error names the type to blame, the types
+// that lie between, why, and what to do.
+template <class T>
+using MustTravel = typename decltype(codec::verdict_on<T>())::type;
 
 }  // namespace pp

@@ -1,0 +1,74 @@
+// Home: where a job finds its node, or finds that it has ended.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <pp/job.hpp>
+#include <string>
+
+namespace pp::runtime {
+
+class Node;
+class Strand;
+
+// Futures outlive their node, and what hangs on them (a callback, a coroutine) still asks for it.
+// So a home is never freed: some hundred bytes for each runtime that a process ever makes. Any
+// thread.
+class Home {
+ public:
+  // A new one for this node.
+  static Home& open(Node& node, std::string name);
+
+  // The node ends: from now on nothing reaches it. Waits for those who are with it now.
+  void close();
+
+  // Queues a job of pp's own making (a callback, a coroutine that goes on); where the node has
+  // ended, it fails with Closed. Takes over one reference. Never blocks for long.
+  void queue(Job& job);
+
+  // A coroutine of this node waits for the first time; it has come to its end.
+  void enter(Strand& strand);
+  void leave(Strand& strand);
+  // What a coroutine waits for is done. Never blocks for long.
+  void resume(Strand& strand);
+  // After close(): jobs that wait in a co_await fail with Closed, and their variables are destroyed
+  // here. REQUIRES: no worker runs any more.
+  void end_strands();
+
+  // The job is lent, and not wanted any more: the courier tells the borrower.
+  void recall(Job& job);
+
+  // Somebody has been waiting for the job for a while: the log says so if nobody could run it.
+  void explain_wait(const Job& job);
+  // Whether it is likely to have to: the node runs no jobs itself. Relaxed: a hint.
+  bool without_workers() const { return without_workers_.load(std::memory_order_relaxed); }
+  void set_without_workers(bool without) {
+    without_workers_.store(without, std::memory_order_relaxed);
+  }
+
+  // For the log: one sentence.
+  void warn(const std::string& sentence);
+
+  // Of the node, also after its end.
+  const std::string& name() const { return name_; }
+
+  explicit Home(Node& node, std::string name) : name_(std::move(name)), node_(&node) {}
+
+ private:
+  template <class F>
+  bool with_node(F act);
+  void unlink(Strand& strand);
+
+  const std::string name_;
+  std::atomic<bool> without_workers_{false};
+  std::mutex mutex_;
+  Node* node_;                       // null after close()
+  Strand* strands_ = nullptr;        // those that have waited and are not at their end
+  std::condition_variable resumed_;  // after close()
+};
+
+// The outcome of a job that nobody will run. REQUIRES: the caller holds the claim.
+void fail_and_finish(Job& job, Failure failure);
+
+}  // namespace pp::runtime

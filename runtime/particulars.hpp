@@ -1,0 +1,57 @@
+// Particulars: what only some jobs have: options, a stop token, a history of losses.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <pp/job.hpp>
+#include <pp/job_options.hpp>
+#include <stop_token>
+#include <string>
+
+namespace pp::runtime {
+
+struct Particulars {
+  JobOptions options;  // set before the job is submitted
+  std::string losses;  // how earlier attempts ended, if any did; the courier's alone
+
+  // Made when the job first asks for its token; under the lock in stop.cpp.
+  std::stop_source stop{std::nostopstate};
+
+  // Whoever turns it to true stores the outcome. Relaxed: the outcome itself is published by
+  // Job::mark_done().
+  std::atomic<bool> settled{false};
+
+  // Deadlines' own, under its lock: when the time is over, or how much was left when the clock was
+  // stopped.
+  std::chrono::steady_clock::time_point deadline{};
+  std::chrono::nanoseconds left{0};
+};
+
+// The job's; made when there are none yet. Any thread that holds a reference.
+Particulars& particulars_of(Job& job);
+
+// Null if there are none.
+inline Particulars* find_particulars(const Job& job) {
+  // Acquire: pairs with the release in particulars_of(); publishes the content.
+  return job.particulars.load(std::memory_order_acquire);
+}
+
+inline bool has_time_limit(const Job& job) {
+  const Particulars* particulars = find_particulars(job);
+  return particulars != nullptr && particulars->options.timeout.count() > 0;
+}
+
+// "render", or "render (frame 7)".
+std::string title_of(const Job& job);
+
+// How a job fails that never ran because it was cancelled.
+Failure cancelled(const Job& job);
+
+// Tells an execution to stop: sets the flag, and the token if the job has one. The callbacks that
+// the job has registered run here, on this thread. REQUIRES: the caller holds a reference.
+void tell_to_stop(Job& job);
+
+// The token of a running job.
+std::stop_token stop_token_of(Job& job);
+
+}  // namespace pp::runtime
