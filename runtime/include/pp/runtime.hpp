@@ -5,8 +5,10 @@
 #include <functional>
 #include <iosfwd>
 #include <memory>
+#include <pp/batch.hpp>
 #include <pp/future.hpp>
 #include <pp/options.hpp>
+#include <pp/reduce.hpp>
 #include <pp/statistics.hpp>
 #include <string>
 #include <type_traits>
@@ -114,6 +116,79 @@ class Runtime {
     return [this, options = std::move(options)](auto&&... arguments) {
       return this->template submit<f>(options, std::forward<decltype(arguments)>(arguments)...);
     };
+  }
+
+  // Calls f(element, shared...) for each element of anything that has a begin and an end; the
+  // elements are converted to f's first parameter and kept, the other arguments are given to every
+  // call. How many calls make one job follows from the time they take: 10^7 tiny ones and 10 huge
+  // ones both come out well. Each call has an identity of its own, so that this_job().random() is
+  // the same whatever the chunks were. A failed call does not end the others.
+  //   pp::Batch<std::uint64_t> sums = rt.map<sum_primes>(std::views::iota(100'000u, 100'800u));
+  //   rt.map([](int n, int m) { return n * m; }, numbers, 7)
+  //   rt.map<f>(pp::JobOptions{.priority = pp::Priority::kLow}, range, shared...)
+  // The options are those of the jobs that hold the calls; a timeout is refused with pp::Error.
+  // Waits, and where they may be called, as for submit().
+  template <auto f, class... A>
+  auto map(A&&... arguments) {
+    return runtime::map_on<runtime::Constant<f>>(*node_, std::forward<A>(arguments)...);
+  }
+  template <runtime::Functor F, class... A>
+  auto map(F, A&&... arguments) {
+    return runtime::map_on<F>(*node_, std::forward<A>(arguments)...);
+  }
+  template <runtime::Functor F, class... A>
+  auto map(JobOptions options, F, A&&... arguments) {
+    return runtime::map_on<F>(*node_, std::move(options), std::forward<A>(arguments)...);
+  }
+
+  // The same for the integers of [first, last), as f's first parameter has them: nothing is kept.
+  //   rt.parallel_for<render_line>(0, 1080, scene).get();      f returns void: a Batch<void>
+  template <auto f, class... A>
+  auto parallel_for(A&&... arguments) {
+    return runtime::for_on<runtime::Constant<f>>(*node_, std::forward<A>(arguments)...);
+  }
+  template <runtime::Functor F, class... A>
+  auto parallel_for(F, A&&... arguments) {
+    return runtime::for_on<F>(*node_, std::forward<A>(arguments)...);
+  }
+  template <runtime::Functor F, class... A>
+  auto parallel_for(JobOptions options, F, A&&... arguments) {
+    return runtime::for_on<F>(*node_, std::move(options), std::forward<A>(arguments)...);
+  }
+
+  // What the calls give, folded by op in a fixed order (see Reduction): the same bits for any
+  // number of workers and nodes. T is the type of `init`; op takes (T, f's result) and (T, T),
+  // gives a T, and should be associative but for rounding. It must not capture.
+  //   rt.map_reduce<word_count, std::plus<>{}>(lines, std::size_t{0}).get()
+  template <auto f, auto op, class... A>
+  auto map_reduce(A&&... arguments) {
+    return runtime::map_reduce_on<runtime::Constant<f>, runtime::Constant<op>>(
+        *node_, std::forward<A>(arguments)...);
+  }
+  template <runtime::Functor F, runtime::Functor Op, class... A>
+  auto map_reduce(F, Op, A&&... arguments) {
+    return runtime::map_reduce_on<F, Op>(*node_, std::forward<A>(arguments)...);
+  }
+  template <runtime::Functor F, runtime::Functor Op, class... A>
+  auto map_reduce(JobOptions options, F, Op, A&&... arguments) {
+    return runtime::map_reduce_on<F, Op>(*node_, std::move(options), std::forward<A>(arguments)...);
+  }
+
+  // The same for the integers of [first, last).
+  //   rt.parallel_reduce<slice_of_pi, std::plus<>{}>(0, 1'000'000, 0.0).get()
+  template <auto f, auto op, class... A>
+  auto parallel_reduce(A&&... arguments) {
+    return runtime::parallel_reduce_on<runtime::Constant<f>, runtime::Constant<op>>(
+        *node_, std::forward<A>(arguments)...);
+  }
+  template <runtime::Functor F, runtime::Functor Op, class... A>
+  auto parallel_reduce(F, Op, A&&... arguments) {
+    return runtime::parallel_reduce_on<F, Op>(*node_, std::forward<A>(arguments)...);
+  }
+  template <runtime::Functor F, runtime::Functor Op, class... A>
+  auto parallel_reduce(JobOptions options, F, Op, A&&... arguments) {
+    return runtime::parallel_reduce_on<F, Op>(*node_, std::move(options),
+                                              std::forward<A>(arguments)...);
   }
 
   const std::string& name() const;      // of this node
