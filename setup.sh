@@ -9,7 +9,7 @@ packages=(
   g++ cmake ninja-build pkg-config ccache                                # to build
   capnproto libcapnp-dev libfabric-dev libsodium-dev libtbb-dev          # to run on
   libcereal-dev libboost1.81-dev libspdlog-dev libfmt-dev libcli11-dev libpng-dev
-  libgtest-dev libgmock-dev libbenchmark-dev iproute2                    # to test and measure
+  libgtest-dev libgmock-dev libbenchmark-dev iproute2 doxygen            # to test and measure
 )
 case "${1:-}" in
   "") ;;

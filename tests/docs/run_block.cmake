@@ -1,0 +1,11 @@
+# Runs COMMAND, a program made from a page of docs/; fails unless it ends with 0 and, where EXPECTED names a file, prints just that.
+execute_process(COMMAND ${COMMAND} OUTPUT_VARIABLE printed RESULT_VARIABLE exit_code)
+if(NOT exit_code STREQUAL 0)
+  message(FATAL_ERROR "exit code ${exit_code}, expected 0; it printed:\n${printed}")
+endif()
+if(EXPECTED)
+  file(READ ${EXPECTED} expected)
+  if(NOT printed STREQUAL expected)
+    message(FATAL_ERROR "the page says:\n${expected}and the program printed:\n${printed}")
+  endif()
+endif()
