@@ -2,7 +2,7 @@
 # Installs the Debian packages that pp needs and this machine lacks; where nothing is missing it does nothing.
 #
 #   ./setup.sh          what the libraries, programs, tests and benchmarks need
-#   ./setup.sh --all    and what the builds with clang-19 need (ThreadSanitizer, second compiler, clang-tidy)
+#   ./setup.sh --all    and what the builds with clang-19 need besides (ThreadSanitizer's symbols, clang-tidy)
 set -euo pipefail
 
 packages=(
@@ -10,10 +10,11 @@ packages=(
   capnproto libcapnp-dev libfabric-dev libsodium-dev libtbb-dev          # to run on
   libcereal-dev libboost1.81-dev libspdlog-dev libfmt-dev libcli11-dev libpng-dev
   libgtest-dev libgmock-dev libbenchmark-dev iproute2 doxygen            # to test and measure
+  clang-19 libclang-rt-19-dev                                            # to fuzz (libFuzzer)
 )
 case "${1:-}" in
   "") ;;
-  --all) packages+=(clang-19 libclang-rt-19-dev llvm-19 clang-tidy-19) ;;
+  --all) packages+=(llvm-19 clang-tidy-19) ;;
   *) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 

@@ -1,0 +1,10 @@
+# Runs the program SEEDS into WORK, emptied first, and compares each file that it writes with the one in CORPUS.
+file(REMOVE_RECURSE ${WORK})
+execute_process(COMMAND ${SEEDS} ${WORK} COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB_RECURSE seeds RELATIVE ${WORK} ${WORK}/*)
+foreach(seed IN LISTS seeds)
+  execute_process(COMMAND ${CMAKE_COMMAND} -E compare_files ${WORK}/${seed} ${CORPUS}/${seed} RESULT_VARIABLE differs)
+  if(differs)
+    message(SEND_ERROR "${seed} in the corpus is not what the encoders write today; run: ${SEEDS} ${CORPUS}")
+  endif()
+endforeach()
