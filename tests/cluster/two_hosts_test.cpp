@@ -113,7 +113,7 @@ TEST_F(TwoHosts, a_launch_on_one_host_is_joined_from_another) {
 
 TEST_F(TwoHosts, a_driver_finishes_when_the_other_host_is_cut_off) {
   const std::string key = new_key("key");
-  Process driver(on(driver_host_, {UTS_PROGRAM, "--tree", "T3", "-g", "10"}), [&] {
+  Process driver(on(driver_host_, {UTS_PROGRAM, "--tree", "T3", "-g", "60"}), [&] {
     Process::Setting setting;
     setting.environment = {std::string("PP_LISTEN=") + kDriverAddress + ":7654",
                            "PP_KEY_FILE=" + key, "PP_WORKERS=1", "PP_NODES=2"};
@@ -123,7 +123,7 @@ TEST_F(TwoHosts, a_driver_finishes_when_the_other_host_is_cut_off) {
   by_hand.environment = {"PP_ROLE=worker", std::string("PP_PEERS=") + kDriverAddress + ":7654",
                          "PP_KEY_FILE=" + key, "PP_WORKERS=1",
                          std::string("PP_LISTEN=") + kWorkerAddress + ":0"};
-  Process worker(on(worker_host_, {UTS_PROGRAM, "--tree", "T3", "-g", "10"}), by_hand);
+  Process worker(on(worker_host_, {UTS_PROGRAM, "--tree", "T3", "-g", "60"}), by_hand);
   driver.wait_until([&] { return cpu_seconds(worker.pid()) > 0.3; }, "the worker to be at work");
   ASSERT_TRUE(ip({"-n", worker_host_, "link", "set", worker_end_, "down"})) << why_;
   EXPECT_EQ(driver.wait(seconds{180}), 0) << driver.err();
