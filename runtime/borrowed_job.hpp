@@ -16,10 +16,11 @@ namespace pp::runtime {
 
 using transport::SessionId;
 
-// The most that a job's arguments or its result may take encoded: a value of 1 GiB, and its
-// lengths. Others may share its message, and all have a wrapping.
-inline constexpr std::size_t kMostEncoded = (std::size_t{1} << 30) + (std::size_t{1} << 20);
-static_assert(kMostEncoded + (std::size_t{32} << 20) < transport::kMaxMessage);
+// The most that a job's arguments or its result may take encoded. A message could hold twice as
+// much, but copying that keeps a courier silent for so long that its peers take it for dead: what
+// is larger stays at home.
+inline constexpr std::size_t kMostEncoded = std::size_t{1} << 29;
+static_assert(kMostEncoded < transport::kMaxMessage / 2);
 
 // Decoded on the worker that runs it, so that no user code runs on the courier.
 class BorrowedJob final : public Job {
