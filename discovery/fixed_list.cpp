@@ -6,9 +6,9 @@ namespace pp::discovery {
 
 FixedList::FixedList(std::vector<Address> addresses) : addresses_(std::move(addresses)) {}
 
-std::vector<Address> FixedList::poll(Time) {
-  if (std::exchange(told_, true)) return {};
-  return addresses_;
+void FixedList::poll(Time, Listener& listener) {
+  if (std::exchange(told_, true)) return;
+  for (const Address& address : addresses_) listener.sighted({{address}, {}, true, false});
 }
 
 Time FixedList::next_due(Time now) const { return told_ || addresses_.empty() ? Time::max() : now; }

@@ -26,7 +26,16 @@ std::string Courier::who(SessionId session) const {
 }
 
 void Courier::dial(Clock::time_point now) {
-  for (const Address& address : seeds_.poll(now)) plan_.sighted(address, now);
+  struct Sights final : discovery::Discovery::Listener {
+    Sights(discovery::DialPlan& plan_, Clock::time_point now_) : plan(plan_), now(now_) {}
+    void sighted(const discovery::Sighting& sighting) override {
+      for (const Address& address : sighting.addresses) plan.sighted(address, now);
+    }
+    void noticed(const std::string&) override {}
+    discovery::DialPlan& plan;
+    const Clock::time_point now;
+  } sights(plan_, now);
+  seeds_.poll(now, sights);
   for (const Address& address : plan_.due(now)) transport_->dial(address);
 }
 

@@ -133,6 +133,25 @@ std::string ClusterKey::fingerprint() const {
   return text;
 }
 
+ClusterKey::Seal ClusterKey::seal(std::string_view purpose,
+                                  std::span<const std::byte> bytes) const {
+  need_sodium();
+  std::array<unsigned char, kBytes> key{};
+  crypto_generichash(key.data(), key.size(), reinterpret_cast<const unsigned char*>(purpose.data()),
+                     purpose.size(), bytes_.data(), kBytes);
+  Seal seal{};
+  crypto_generichash(seal.data(), seal.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                     bytes.size(), key.data(), key.size());
+  sodium_memzero(key.data(), key.size());
+  return seal;
+}
+
+bool ClusterKey::verify(std::string_view purpose, std::span<const std::byte> bytes,
+                        const Seal& given) const {
+  const Seal right = seal(purpose, bytes);
+  return sodium_memcmp(right.data(), given.data(), right.size()) == 0;
+}
+
 ClusterKey::ClusterKey(ClusterKey&& other) noexcept : bytes_(other.bytes_) {
   sodium_memzero(other.bytes_.data(), kBytes);
 }

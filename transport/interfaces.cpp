@@ -1,6 +1,4 @@
 // Asking the system for its interfaces; judging each of them.
-#include "interfaces.hpp"
-
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -11,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <pp/error.hpp>
+#include <pp/interfaces.hpp>
 #include <set>
 
 namespace pp::transport {
@@ -103,7 +102,8 @@ std::vector<Interface> interfaces() {
   std::set<std::string_view> with_address;
   for (const ifaddrs* it = list; it != nullptr; it = it->ifa_next) {
     const bool up = (it->ifa_flags & IFF_UP) != 0 && (it->ifa_flags & IFF_RUNNING) != 0;
-    all.push_back({it->ifa_name, numeric(it->ifa_addr), up, (it->ifa_flags & IFF_LOOPBACK) != 0});
+    all.push_back({it->ifa_name, numeric(it->ifa_addr), up, (it->ifa_flags & IFF_LOOPBACK) != 0,
+                   if_nametoindex(it->ifa_name), (it->ifa_flags & IFF_MULTICAST) != 0});
     if (!all.back().address.empty()) with_address.insert(it->ifa_name);
   }
   std::erase_if(all, [&with_address](const Interface& it) {
@@ -128,6 +128,18 @@ Interface choose_among(std::span<const Interface> all, std::string_view name) {
   if (chosen != nullptr) return *chosen;
   throw Error("no network interface to listen on; considered: " + considered(all, false) +
               "; bring one up, or name one (PP_IFACE)");
+}
+
+std::vector<Interface> usable_among(std::span<const Interface> all, std::string_view name) {
+  std::vector<Interface> usable;
+  for (const bool v6 : {false, true}) {
+    for (const Interface& it : all) {
+      const bool taken = name.empty() ? doubt(it).empty()
+                                      : (it.name == name || it.address == name) && flaw(it).empty();
+      if (taken && is_v6(it) == v6) usable.push_back(it);
+    }
+  }
+  return usable;
 }
 
 Interface choose_interface(std::string_view name) { return choose_among(interfaces(), name); }

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cassert>
 #include <pp/error.hpp>
+#include <pp/interfaces.hpp>
 
-#include "interfaces.hpp"
 #include "network.hpp"
 
 namespace pp::transport {

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "sources.hpp"
+
 namespace pp::discovery {
 namespace {
 
@@ -355,11 +357,18 @@ TEST(DialPlan, next_due_never_lies) {
   }
 }
 
-TEST(FixedList, tells_everything_once) {
+TEST(FixedList, tells_everything_once_and_for_ever) {
   FixedList list({kA, kB});
+  Heard heard;
   EXPECT_EQ(list.next_due(at(seconds(1))), at(seconds(1)));
-  EXPECT_THAT(list.poll(at(seconds(1))), ElementsAre(kA, kB));
-  EXPECT_THAT(list.poll(at(seconds(1))), IsEmpty());
+  list.poll(at(seconds(1)), heard);
+  for (const Sighting& sighting : heard.sightings) {
+    EXPECT_TRUE(sighting.lasting);
+    EXPECT_FALSE(sighting.node);
+  }
+  EXPECT_THAT(heard.take_addresses(), ElementsAre("a:1", "b:2"));
+  list.poll(at(seconds(1)), heard);
+  EXPECT_THAT(heard.sightings, IsEmpty());
   EXPECT_EQ(list.next_due(at(seconds(1))), Time::max());
   EXPECT_EQ(FixedList({}).next_due(at(seconds(1))), Time::max());
 }

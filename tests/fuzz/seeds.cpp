@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "beacon.hpp"
 #include "codec_types.hpp"
 #include "fixed_random.hpp"
 #include "handshake.hpp"
@@ -214,6 +215,45 @@ void put_sessions(Corpus& corpus) {
                  std::string("\x38\0\0\0\xea\3", 6));
 }
 
+void put_beacons(Corpus& corpus) {
+  using namespace pp::discovery;
+  fix_random();  // the target's own key is the first that is made
+  const pp::ClusterKey key = pp::ClusterKey::generate();
+  const pp::ClusterKey another_key = pp::ClusterKey::generate();
+  const ClusterId cluster = ClusterId::of(key, "launch", 77);
+  const auto put = [&corpus](std::string_view name, char kind, std::span<const std::byte> bytes) {
+    Bytes input{std::byte(kind)};
+    input.insert(input.end(), bytes.begin(), bytes.end());
+    corpus.put("beacon", name, input);
+  };
+  // Once as it is, once without its header.
+  const auto put_both = [&put](const std::string& name, const Bytes& datagram) {
+    put(name, 0, datagram);
+    put(name + "_body", 1, std::span(datagram).subspan(32));
+  };
+  Beacon beacon;
+  beacon.node.bytes.fill(9);
+  beacon.incarnation = 2;
+  beacon.sequence = 5;
+  beacon.name = "node:1";
+  beacon.addresses = {{"10.0.0.1", 7001}, {"fd00::1", 7001}};
+  beacon.workers = 8;
+  put_both("hello", encode(beacon, key, cluster));
+  beacon.kind = Beacon::Kind::kLeave;
+  put_both("leave", encode(beacon, key, cluster));
+  put("forged", 0, encode(beacon, another_key, cluster));
+  put("foreign", 0, encode(beacon, another_key, ClusterId::of(another_key, "launch", 77)));
+  Bytes newer = encode(beacon, key, cluster);
+  newer[4] = std::byte{2};
+  put("newer_version", 0, newer);
+  beacon.kind = Beacon::Kind::kHere;
+  beacon.name.assign(kMaxBeaconName, 'n');
+  beacon.addresses.assign(kMaxBeaconAddresses, {std::string(104, 'a'), 65535});
+  put_both("here_at_its_limits", encode(beacon, key, cluster));
+  beacon.node = {};
+  put_both("of_nobody", encode(beacon, key, cluster));
+}
+
 void put_texts(Corpus& corpus) {
   corpus.put("address", "names_and_numbers", "node1:7001,10.0.0.1:0");
   corpus.put("address", "ipv6", "[fd00::1]:7001,[fe80::1%eth0]:65535");
@@ -242,5 +282,6 @@ int main(int argc, char** argv) {
   put_values(corpus);
   put_handshakes(corpus);
   put_sessions(corpus);
+  put_beacons(corpus);
   put_texts(corpus);
 }

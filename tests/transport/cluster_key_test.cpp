@@ -10,7 +10,9 @@
 #include <pp/cluster_key.hpp>
 #include <pp/error.hpp>
 #include <pp/node_id.hpp>
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace pp {
 namespace {
@@ -101,6 +103,53 @@ TEST(ClusterKey, a_key_that_was_moved_leaves_nothing_behind) {
   const ClusterKey b = std::move(a);
   EXPECT_EQ(b.fingerprint(), print);
   EXPECT_TRUE(std::ranges::all_of(a.bytes(), [](std::uint8_t byte) { return byte == 0; }));
+}
+
+// ---- seals
+
+std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+TEST(ClusterKeySeal, a_holder_of_the_key_recognises_it) {
+  const ClusterKey key = ClusterKey::generate();
+  for (const std::string& text : {std::string(), std::string("a beacon"), std::string(5000, 'x')}) {
+    const ClusterKey::Seal seal = key.seal("beacon", bytes(text));
+    EXPECT_EQ(seal, key.seal("beacon", bytes(text)));
+    EXPECT_TRUE(key.verify("beacon", bytes(text), seal));
+  }
+}
+
+TEST(ClusterKeySeal, one_made_for_one_purpose_is_none_for_another) {
+  const ClusterKey key = ClusterKey::generate();
+  const ClusterKey::Seal seal = key.seal("beacon", bytes("text"));
+  for (const std::string_view other : {"", "beaco", "beacons", "Beacon", "folder"}) {
+    EXPECT_NE(key.seal(other, bytes("text")), seal) << other;
+    EXPECT_FALSE(key.verify(other, bytes("text"), seal)) << other;
+  }
+  // Purpose and bytes are not merely put one behind the other.
+  EXPECT_NE(key.seal("beacon", bytes("text")), key.seal("beacont", bytes("ext")));
+}
+
+TEST(ClusterKeySeal, another_key_makes_another_one) {
+  const ClusterKey key = ClusterKey::generate(), other = ClusterKey::generate();
+  EXPECT_FALSE(other.verify("beacon", bytes("text"), key.seal("beacon", bytes("text"))));
+}
+
+TEST(ClusterKeySeal, no_bit_of_the_bytes_or_of_the_seal_may_change) {
+  const ClusterKey key = ClusterKey::generate();
+  const std::string text = "sixteen bytes of";
+  const ClusterKey::Seal seal = key.seal("beacon", bytes(text));
+  for (std::size_t bit = 0; bit < 8 * text.size(); ++bit) {
+    std::string other = text;
+    other[bit / 8] = static_cast<char>(other[bit / 8] ^ (1 << bit % 8));
+    EXPECT_FALSE(key.verify("beacon", bytes(other), seal)) << bit;
+  }
+  for (std::size_t bit = 0; bit < 8 * seal.size(); ++bit) {
+    ClusterKey::Seal other = seal;
+    other[bit / 8] = static_cast<std::uint8_t>(other[bit / 8] ^ (1u << bit % 8));
+    EXPECT_FALSE(key.verify("beacon", bytes(text), other)) << bit;
+  }
+  EXPECT_FALSE(key.verify("beacon", bytes(text.substr(1)), seal));
+  EXPECT_FALSE(key.verify("beacon", bytes(text + '\0'), seal));
 }
 
 }  // namespace

@@ -1,17 +1,18 @@
 // Choosing the interface to listen on, from lists as hosts have them.
-#include "interfaces.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <pp/error.hpp>
+#include <pp/interfaces.hpp>
 #include <string>
 #include <vector>
 
 namespace pp::transport {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 const Interface kLo{"lo", "127.0.0.1", true, true};
 const Interface kLo6{"lo", "::1", true, true};
@@ -85,8 +86,44 @@ TEST(Interfaces, a_host_without_any_is_refused_with_the_reasons) {
   EXPECT_THAT(text, HasSubstr("docker0 172.17.0.1 (virtual)"));
 }
 
+std::vector<std::string> usable(const std::vector<Interface>& all, std::string_view name = "") {
+  std::vector<std::string> addresses;
+  for (const Interface& it : usable_among(all, name)) addresses.push_back(it.address);
+  return addresses;
+}
+
+TEST(Interfaces, usable_are_all_real_ones_that_are_up_with_ipv4_first) {
+  const Interface other{"eth3", "10.5.5.5", true, false}, wifi{"wlan0", "192.168.1.9", true, false};
+  EXPECT_THAT(usable({kLo, kEth6, kDocker, other, kDown, kBare, kEth, kEthLink, wifi, kLo6}),
+              ElementsAre("10.5.5.5", "10.1.2.3", "192.168.1.9", "fd00::3"));
+}
+
+TEST(Interfaces, the_first_usable_one_is_the_one_that_is_chosen) {
+  const std::vector<Interface> all = {kLo, kDocker, kEth6, kDown, kEth};
+  EXPECT_EQ(usable(all).front(), chosen(all));
+  EXPECT_EQ(usable({kLo, kEthLink, kEth6}).front(), chosen({kLo, kEthLink, kEth6}));
+}
+
+TEST(Interfaces, none_may_be_usable) {
+  EXPECT_THAT(usable({}), IsEmpty());
+  EXPECT_THAT(usable({kLo, kLo6, kDocker, kDown, kBare, kEthLink}), IsEmpty());
+}
+
+TEST(Interfaces, of_a_named_one_every_address_is_usable_whatever_it_is) {
+  const std::vector<Interface> all = {kLo6, kLo, kEth6, kEthLink, kEth, kDocker, kDown};
+  EXPECT_THAT(usable(all, "eth0"), ElementsAre("10.1.2.3", "fd00::3"));
+  EXPECT_THAT(usable(all, "docker0"), ElementsAre("172.17.0.1"));
+  EXPECT_THAT(usable(all, "lo"), ElementsAre("127.0.0.1", "::1"));
+  EXPECT_THAT(usable(all, "fd00::3"), ElementsAre("fd00::3"));
+  EXPECT_THAT(usable(all, "eth1"), IsEmpty());
+  EXPECT_THAT(usable(all, "eth9"), IsEmpty());
+}
+
 TEST(Interfaces, this_host_has_one_and_lists_none_without_a_name) {
-  for (const Interface& it : interfaces()) EXPECT_FALSE(it.name.empty());
+  for (const Interface& it : interfaces()) {
+    EXPECT_FALSE(it.name.empty());
+    EXPECT_NE(it.index, 0u) << it.name;  // the system counts from 1
+  }
   EXPECT_FALSE(choose_interface("").address.empty());
   EXPECT_THROW(choose_interface("no-such-interface"), Error);
 }

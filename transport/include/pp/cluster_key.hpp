@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace pp {
 
@@ -29,6 +30,14 @@ class ClusterKey {
 
   // 16 hexadecimal digits, a hash of the key: the same for the same key, useless to find it.
   std::string fingerprint() const;
+
+  // What only a holder of the key can compute from `bytes`: keyed BLAKE2b under a key of its own for
+  // each `purpose`, so that a seal made for one thing is none for another.
+  using Seal = std::array<std::uint8_t, 16>;
+  Seal seal(std::string_view purpose, std::span<const std::byte> bytes) const;
+  // In constant time.
+  [[nodiscard]] bool verify(std::string_view purpose, std::span<const std::byte> bytes,
+                            const Seal& seal) const;
 
   // The secret itself, for the handshake.
   std::span<const std::uint8_t, kBytes> bytes() const { return bytes_; }
