@@ -154,7 +154,9 @@ class Courier final : public Crew::Outside,
   void on_up(SessionId session, const transport::Peer& peer) override;
   void on_message(SessionId session, std::span<const std::byte> message) override;
   void on_down(SessionId session, transport::DownReason reason, std::string_view why) override;
-  void on_dial_failed(const Address& address, std::string_view why) override;
+  void on_word(SessionId, std::span<const std::byte>) override {}
+  void on_dial_failed(const Address& address, transport::DialFailure failure,
+                      std::string_view why) override;
   void on_refused(const transport::Refusal& refusal) override;
 
   // messages::Listener: what `speaker_` says

@@ -141,7 +141,8 @@ void Courier::on_down(SessionId session, transport::DownReason reason, std::stri
   board_changed_.notify_all();
 }
 
-void Courier::on_dial_failed(const Address& address, std::string_view why) {
+void Courier::on_dial_failed(const Address& address, transport::DialFailure,
+                             std::string_view why) {
   plan_.failed(address, Clock::now());
   parts_.log.info("no connection to " + address.to_string() + ": " + std::string(why));
   parts_.log.report("unreachable " + address.to_string() + ' ' + std::string(why));

@@ -55,6 +55,8 @@ struct Conversation {
   bool dirty = false;        // in the list of those to flush
   bool finished_writing = false;
   std::string hang_up_why;
+  bool abandoned = false;                           // left without a word: nothing is said any more
+  std::vector<std::vector<std::byte>> early_words;  // came before on_up was called
 
   bool unproven() const {
     return stage == Stage::kHandshake || stage == Stage::kParked || stage == Stage::kRefused;

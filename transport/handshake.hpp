@@ -23,7 +23,7 @@ struct Agreement {
   Secret control_sending, control_receiving, data_sending, data_receiving;
 };
 
-// Protocol 1: the pattern NNpsk0 of Noise (noiseprotocol.org) with X25519, keyed BLAKE2b and
+// Protocol 2: the pattern NNpsk0 of Noise (noiseprotocol.org) with X25519, keyed BLAKE2b and
 // ChaCha20-Poly1305, and a third message, so that the listener too knows that it hears no
 // recording:
 //
@@ -52,7 +52,7 @@ class Handshake {
     kRefused,   // objection() says why, by_us() by whom; send output(), then close
   };
 
-  static constexpr std::uint8_t kVersion = 1;
+  static constexpr std::uint8_t kVersion = 2;
   static constexpr std::size_t kPrefix = 8;
   static constexpr std::size_t kMaxBody = 4096;
 

@@ -26,6 +26,7 @@ struct Hello {
   fabricProvider @11 :Text;    # empty: this node has no fabric open
   fabricAddress @12 :Data;     # at most 128 bytes, means something to the same provider only
   eagerLimit @13 :UInt32;      # the largest frame; providers refuse a peer whose limit differs
+  driver @14 :Bool;            # this node runs a program's body; others serve
 }
 
 enum DataChannel {

@@ -37,6 +37,7 @@ void write(schema::Hello::Builder out, const Hello& hello) {
   out.setFabricProvider(hello.fabric.provider.c_str());
   out.setFabricAddress(data_of(hello.fabric.bytes.data(), hello.fabric.bytes.size()));
   out.setEagerLimit(hello.eager_limit);
+  out.setDriver(who.driver);
 }
 
 void write(schema::Refusal::Builder out, const Objection& objection) {
@@ -83,6 +84,7 @@ std::optional<Hello> read(schema::Hello::Reader in) {
   const auto* bytes = reinterpret_cast<const std::byte*>(address.begin());
   hello.fabric.bytes.assign(bytes, bytes + address.size());
   hello.eager_limit = in.getEagerLimit();
+  who.driver = in.getDriver();
   return hello;
 }
 

@@ -5,7 +5,9 @@
 #include <limits>
 #include <mutex>
 #include <pp/loopback.hpp>
+#include <random>
 #include <set>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -18,6 +20,8 @@ using namespace loopback;
 
 namespace {
 
+constexpr std::chrono::nanoseconds kConnectLimit = std::chrono::seconds(2);
+
 std::pair<NodeId, NodeId> ordered(const NodeId& a, const NodeId& b) {
   return a < b ? std::pair{a, b} : std::pair{b, a};
 }
@@ -27,6 +31,11 @@ std::pair<NodeId, NodeId> ordered(const NodeId& a, const NodeId& b) {
 struct LoopbackWorld::State {
   Node& add(Introduction introduction);
   Node* at(const Address& address);
+  template <class Visit>
+  void each(const NodeId& id, Visit visit) {
+    const auto [begin, end] = by_id.equal_range(id);
+    for (auto node = begin; node != end; ++node) visit(*node->second);
+  }
   void push(Node& to, Event event, Time due);
   void dial(Node& from, const Address& address);
   void answer(Node& from, Node& to, const Address& address);
@@ -41,18 +50,28 @@ struct LoopbackWorld::State {
   void flush(Node& node, Time now, std::vector<Event>& told);
   Time next_due(const Node& node) const;
   void everybody_look();
+  void stir(Node& node);
+  bool lost();
+  std::chrono::nanoseconds connect_limit() const { return std::min(dead, kConnectLimit); }
 
   std::mutex mutex;
   std::vector<std::unique_ptr<Node>> nodes;  // "loopback:n" is nodes[n - 1]; never removed
+  std::unordered_multimap<NodeId, Node*> by_id;
   std::set<std::pair<NodeId, NodeId>> cuts;
   std::chrono::nanoseconds delay{0};
   std::chrono::nanoseconds dead = std::chrono::seconds(3);
+  double loss = 0;  // of words
+  std::mt19937_64 random{1};
+  std::vector<std::size_t> stirred;
 };
 
 Node& LoopbackWorld::State::add(Introduction introduction) {
   assert(nodes.size() < std::numeric_limits<std::uint16_t>::max());
   introduction.addresses = {{"loopback", static_cast<std::uint16_t>(nodes.size() + 1)}};
-  return *nodes.emplace_back(std::make_unique<Node>(std::move(introduction)));
+  Node& node = *nodes.emplace_back(std::make_unique<Node>(std::move(introduction)));
+  node.index = nodes.size() - 1;
+  by_id.emplace(node.self.node, &node);
+  return node;
 }
 
 Node* LoopbackWorld::State::at(const Address& address) {
@@ -64,16 +83,26 @@ Node* LoopbackWorld::State::at(const Address& address) {
 
 void LoopbackWorld::State::push(Node& to, Event event, Time due) {
   to.inbox.emplace(std::pair{due, ++to.arrivals}, std::move(event));
-  to.changed.notify_one();
+  stir(to);
+}
+
+void LoopbackWorld::State::stir(Node& node) {
+  node.changed.notify_one();
+  if (!std::exchange(node.stirred, true)) stirred.push_back(node.index);
+}
+
+bool LoopbackWorld::State::lost() {
+  return loss > 0 && std::uniform_real_distribution<double>(0, 1)(random) < loss;
 }
 
 void LoopbackWorld::State::dial(Node& from, const Address& address) {
   if (!from.alive || from.stopped || !from.dialling.insert(address).second) return;
   Node* to = at(address);
   if (to == nullptr) {
-    push(from, {{}, DialFailed{address, "nobody listens there"}}, kAtOnce);
+    push(from, {{}, DialFailed{address, DialFailure::kRefused, "nobody listens there"}}, kAtOnce);
   } else if (cuts.contains(ordered(from.self.node, to->self.node))) {
-    push(from, {{}, DialFailed{address, "no route: the wire is cut"}}, kAtOnce);
+    push(from, {{}, DialFailed{address, DialFailure::kUnreachable, "no route: the wire is cut"}},
+         kAtOnce);
   } else if (to->stopped) {
     from.unanswered.emplace(address, std::nullopt);
   } else {
@@ -111,16 +140,15 @@ void LoopbackWorld::State::answer(Node& from, Node& to, const Address& address) 
                       "', " + dialler.name + " to '" + dialler.launch +
                       "'; join the launch by its id, or give neither one");
   }
-  for (const auto& [session, end] : from.sessions) {
-    if (end.severed || end.other != &to) continue;
+  if (const auto live = from.live_with.find(&to); live != from.live_with.end()) {
+    const SessionId session = live->second;
     // Of two that dialled each other the session dialled by the smaller NodeId stays; a second dial
     // by the same node replaces the first (protocol.md rule 18).
-    if (!end.dialled && listener.node < dialler.node) {
+    if (!from.sessions.at(session).dialled && listener.node < dialler.node) {
       return refuse(from, to, address, RefusalReason::kDuplicate, false,
                     "the session that " + listener.name + " dialled is kept");
     }
     end_both(from, session, DownReason::kReplaced, "a newer session took its place");
-    break;
   }
   join(from, to, address);
 }
@@ -135,6 +163,8 @@ void LoopbackWorld::State::join(Node& from, Node& to, const Address& address) {
   End& there = to.sessions[theirs];
   there.other = &from;
   there.theirs = ours;
+  from.live_with.emplace(&to, ours);
+  to.live_with.emplace(&from, theirs);
   push(from, {ours, Up{Peer{to.self, address, "loopback", true}}}, kAtOnce);
   push(to, {theirs, Up{Peer{from.self, from.self.addresses.front(), "loopback", false}}}, kAtOnce);
 }
@@ -144,6 +174,8 @@ void LoopbackWorld::State::sever(End& end, DownReason reason, const std::string&
   if (std::exchange(end.severed, true)) return;
   const auto theirs = end.other->sessions.find(end.theirs);
   if (theirs == end.other->sessions.end()) return;
+  theirs->second.other->live_with.erase(end.other);
+  end.other->live_with.erase(theirs->second.other);
   theirs->second.severed = true;
   push(*end.other, {end.theirs, Down{reason, why}}, std::max(due, end.last_due));
 }
@@ -172,6 +204,9 @@ void LoopbackWorld::State::leave(Node& node) {
   }
   node.alive = false;
   node.sessions.clear();
+  node.busy.clear();
+  node.silent.clear();
+  node.live_with.clear();
   node.inbox.clear();
   node.dialling.clear();
   node.unanswered.clear();
@@ -179,12 +214,13 @@ void LoopbackWorld::State::leave(Node& node) {
 
 // What takes time without a message: dials that nobody answers, sessions with stopped nodes.
 void LoopbackWorld::State::look_at_limits(Node& node, Time now) {
-  node.poll_soon = false;
+  // No session comes up with a stopped node, and whenever one stops or resumes everybody is to look.
+  const bool all = std::exchange(node.poll_soon, false);
   for (auto dial = node.unanswered.begin(); dial != node.unanswered.end();) {
     Node* to = at(dial->first);
     const Time since = dial->second.value_or(now);
     dial->second = since;
-    if (to != nullptr && to->stopped && now - since < dead) {
+    if (to != nullptr && to->stopped && now - since < connect_limit()) {
       ++dial;
       continue;
     }
@@ -194,12 +230,20 @@ void LoopbackWorld::State::look_at_limits(Node& node, Time now) {
       node.dialling.erase(address);
       this->dial(node, address);
     } else {
-      push(node, {{}, DialFailed{address, "no answer in time"}}, kAtOnce);
+      push(node, {{}, DialFailed{address, DialFailure::kNoAnswer, "no answer in time"}}, kAtOnce);
     }
   }
-  for (auto& [session, end] : node.sessions) {
+  if (all) {
+    for (const auto& [session, end] : node.sessions) {
+      if (end.other->stopped) node.silent.insert(session);
+    }
+  }
+  for (auto each = node.silent.begin(); each != node.silent.end();) {
+    const SessionId session = *each++;
+    End& end = node.sessions.at(session);
     if (end.severed || !end.other->stopped) {
       end.silent_since.reset();
+      node.silent.erase(session);
       continue;
     }
     if (!end.silent_since) end.silent_since = now;
@@ -215,12 +259,22 @@ void LoopbackWorld::State::look_at_limits(Node& node, Time now) {
 
 // Gives what send() has queued to the wire and ends what was hung up.
 void LoopbackWorld::State::flush(Node& node, Time now, std::vector<Event>& told) {
-  for (auto entry = node.sessions.begin(); entry != node.sessions.end();) {
+  for (auto each = node.busy.begin(); each != node.busy.end();) {
+    const auto entry = node.sessions.find(*each++);
     auto& [session, end] = *entry;
     std::size_t in_flight = 0;
     if (end.other->stopped && !end.outbox.empty()) {
-      for (const auto& [when, event] : end.other->inbox) in_flight += event.session == end.theirs;
+      for (const auto& [when, event] : end.other->inbox)
+        in_flight += event.session == end.theirs && std::holds_alternative<Bytes>(event.what);
     }
+    for (Bytes& word : end.words) {
+      ++node.counters.frames_sent;
+      ++node.counters.words_sent;
+      node.counters.bytes_sent += word.size();
+      if (!end.severed && !lost())
+        push(*end.other, {end.theirs, Word{std::move(word)}}, now + delay);
+    }
+    end.words.clear();
     end.held = false;
     while (!end.outbox.empty()) {
       end.held = !end.severed && end.other->stopped && in_flight++ >= kCredit;
@@ -236,14 +290,18 @@ void LoopbackWorld::State::flush(Node& node, Time now, std::vector<Event>& told)
       push(*end.other, {end.theirs, std::move(message)}, end.last_due);
     }
     if (!end.hanging_up) {
-      ++entry;
+      if (end.outbox.empty()) node.busy.erase(session);
       continue;
     }
-    sever(end, DownReason::kClosed, node.self.name + " hung up: " + end.why, now + delay);
+    if (end.abandoned) {
+      sever(end, DownReason::kClosed, node.self.name + " has left without a word", now + delay);
+    } else {
+      sever(end, DownReason::kGoodbye, node.self.name + " hung up: " + end.why, now + delay);
+    }
     drop(node, session, kAtOnce);
     std::erase_if(node.inbox, [&](const auto& left) { return left.second.session == session; });
     told.push_back({session, Down{DownReason::kHungUp, end.why}});
-    entry = node.sessions.erase(entry);
+    node.erase(entry);
   }
 }
 
@@ -252,9 +310,10 @@ Time LoopbackWorld::State::next_due(const Node& node) const {
   if (node.poll_soon || node.has_work()) return kAtOnce;
   Time due = node.inbox.empty() ? Time::max() : node.inbox.begin()->first.first;
   for (const auto& [address, since] : node.unanswered) {
-    due = since ? std::min(due, *since + dead) : kAtOnce;
+    due = since ? std::min(due, *since + connect_limit()) : kAtOnce;
   }
-  for (const auto& [session, end] : node.sessions) {
+  for (const SessionId session : node.silent) {
+    const End& end = node.sessions.at(session);
     if (end.silent_since && !end.severed) due = std::min(due, *end.silent_since + dead);
   }
   return due;
@@ -263,7 +322,7 @@ Time LoopbackWorld::State::next_due(const Node& node) const {
 void LoopbackWorld::State::everybody_look() {
   for (const auto& node : nodes) {
     node->poll_soon = true;
-    node->changed.notify_one();
+    stir(*node);
   }
 }
 
@@ -294,8 +353,36 @@ class LoopbackTransport : public Transport {
     if (found == node_.sessions.end() || found->second.hanging_up) return false;
     found->second.outbox.emplace_back(message.begin(), message.end());
     found->second.backlog += message.size();
+    node_.busy.insert(session);
     return true;
   }
+
+  bool send_word(SessionId session, std::span<const std::byte> word) override {
+    assert(word.size() % 8 == 0 && word.size() <= kMaxWord);
+    const std::lock_guard lock(world_->mutex);
+    const auto found = node_.sessions.find(session);
+    if (found == node_.sessions.end() || found->second.hanging_up ||
+        found->second.words.size() >= kMostWords)
+      return false;
+    found->second.words.emplace_back(word.begin(), word.end());
+    node_.busy.insert(session);
+    return true;
+  }
+
+  void abandon(SessionId session, std::string_view why) override {
+    const std::lock_guard lock(world_->mutex);
+    const auto found = node_.sessions.find(session);
+    if (found == node_.sessions.end() || found->second.hanging_up) return;
+    End& end = found->second;
+    end.hanging_up = end.abandoned = true;
+    end.why = why;
+    end.outbox.clear();
+    end.words.clear();
+    end.backlog = 0;
+    node_.busy.insert(session);
+  }
+
+  void watch(int) override {}
 
   std::size_t backlog(SessionId session) const override {
     const std::lock_guard lock(world_->mutex);
@@ -309,6 +396,7 @@ class LoopbackTransport : public Transport {
     if (found == node_.sessions.end() || found->second.hanging_up) return;
     found->second.hanging_up = true;
     found->second.why = why;
+    node_.busy.insert(session);
   }
 
   std::size_t poll(Time now, Handler& handler) override {
@@ -332,7 +420,7 @@ class LoopbackTransport : public Transport {
     return events.size() + hung_up.size();
   }
 
-  void wait(Time deadline) override {
+  bool wait(Time deadline) override {
     std::unique_lock lock(world_->mutex);
     node_.waiting.store(true);
     while (!node_.woken.load()) {
@@ -342,6 +430,7 @@ class LoopbackTransport : public Transport {
     }
     node_.waiting.store(false);
     node_.woken.store(false);
+    return false;
   }
 
   void wake() noexcept override {
@@ -361,16 +450,21 @@ class LoopbackTransport : public Transport {
   void tell(const Event& event, Handler& handler) {
     {
       const std::lock_guard lock(world_->mutex);
+      // Nothing holds a word back, so that it may come after its session's end.
+      if (std::holds_alternative<Word>(event.what) && !node_.sessions.contains(event.session))
+        return;
       note(event);
     }
     if (const auto* up = std::get_if<Up>(&event.what)) {
       handler.on_up(event.session, up->peer);
     } else if (const auto* message = std::get_if<Bytes>(&event.what)) {
       handler.on_message(event.session, *message);
+    } else if (const auto* word = std::get_if<Word>(&event.what)) {
+      handler.on_word(event.session, word->bytes);
     } else if (const auto* down = std::get_if<Down>(&event.what)) {
       handler.on_down(event.session, down->reason, down->why);
     } else if (const auto* failed = std::get_if<DialFailed>(&event.what)) {
-      handler.on_dial_failed(failed->address, failed->why);
+      handler.on_dial_failed(failed->address, failed->failure, failed->why);
     } else if (const auto* refusal = std::get_if<Refusal>(&event.what)) {
       handler.on_refused(*refusal);
     }
@@ -386,9 +480,14 @@ class LoopbackTransport : public Transport {
       ++counters.frames_received;
       ++counters.messages_received;
       counters.bytes_received += message->size();
+    } else if (const auto* word = std::get_if<Word>(&event.what)) {
+      ++counters.frames_received;
+      ++counters.words_received;
+      counters.bytes_received += word->bytes.size();
     } else if (std::holds_alternative<Down>(event.what)) {
       ++counters.sessions_down;
-      node_.sessions.erase(event.session);
+      if (const auto over = node_.sessions.find(event.session); over != node_.sessions.end())
+        node_.erase(over);
     } else if (const auto* failed = std::get_if<DialFailed>(&event.what)) {
       node_.dialling.erase(failed->address);
     } else if (const auto* refusal = std::get_if<Refusal>(&event.what)) {
@@ -419,17 +518,33 @@ void LoopbackWorld::delay(std::chrono::nanoseconds per_message) {
   state_->delay = per_message;
 }
 
+void LoopbackWorld::lose(double probability, std::uint64_t seed) {
+  const std::lock_guard lock(state_->mutex);
+  state_->loss = probability;
+  state_->random.seed(seed);
+}
+
+std::vector<std::size_t> LoopbackWorld::stirred() {
+  const std::lock_guard lock(state_->mutex);
+  for (const std::size_t index : state_->stirred) state_->nodes[index]->stirred = false;
+  return std::exchange(state_->stirred, {});
+}
+
+Time LoopbackWorld::next_due(std::size_t node) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->next_due(*state_->nodes[node]);
+}
+
 void LoopbackWorld::cut(const NodeId& a, const NodeId& b) {
   const std::lock_guard lock(state_->mutex);
   state_->cuts.insert(ordered(a, b));
-  for (const auto& node : state_->nodes) {
-    if (node->self.node != a) continue;
-    for (auto& [session, end] : node->sessions) {
+  state_->each(a, [&](Node& node) {
+    for (auto& [session, end] : node.sessions) {
       if (end.other->self.node == b) {
-        state_->end_both(*node, session, DownReason::kClosed, "the wire was cut");
+        state_->end_both(node, session, DownReason::kClosed, "the wire was cut");
       }
     }
-  }
+  });
 }
 
 void LoopbackWorld::heal(const NodeId& a, const NodeId& b) {
@@ -439,25 +554,21 @@ void LoopbackWorld::heal(const NodeId& a, const NodeId& b) {
 
 void LoopbackWorld::kill(const NodeId& id) {
   const std::lock_guard lock(state_->mutex);
-  for (const auto& node : state_->nodes) {
-    if (node->alive && node->self.node == id) state_->leave(*node);
-  }
+  state_->each(id, [&](Node& node) {
+    if (node.alive) state_->leave(node);
+  });
   state_->everybody_look();
 }
 
 void LoopbackWorld::stop(const NodeId& id) {
   const std::lock_guard lock(state_->mutex);
-  for (const auto& node : state_->nodes) {
-    if (node->self.node == id) node->stopped = true;
-  }
+  state_->each(id, [](Node& node) { node.stopped = true; });
   state_->everybody_look();
 }
 
 void LoopbackWorld::resume(const NodeId& id) {
   const std::lock_guard lock(state_->mutex);
-  for (const auto& node : state_->nodes) {
-    if (node->self.node == id) node->stopped = false;
-  }
+  state_->each(id, [](Node& node) { node.stopped = false; });
   state_->everybody_look();
 }
 

@@ -12,6 +12,7 @@
 #include <pp/transport.hpp>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -20,6 +21,7 @@ namespace pp::transport::loopback {
 
 // What a stopped node's peers can have in flight towards it, as the credits of the real transport.
 inline constexpr std::size_t kCredit = 64;
+inline constexpr std::size_t kMostWords = 64;
 inline constexpr Time kAtOnce = Time::min();
 
 using Bytes = std::vector<std::byte>;
@@ -33,13 +35,17 @@ struct Down {
 };
 struct DialFailed {
   Address address;
+  DialFailure failure{};
   std::string why;
+};
+struct Word {
+  Bytes bytes;
 };
 
 // Something that a node's handler will be told when it is due.
 struct Event {
   SessionId session{};
-  std::variant<Up, Bytes, Down, DialFailed, Refusal> what;
+  std::variant<Up, Bytes, Word, Down, DialFailed, Refusal> what;
 };
 
 struct Node;
@@ -51,9 +57,11 @@ struct End {
   bool dialled = false;
   bool severed = false;  // the other end is gone and on_down on its way: what is sent is lost
   bool hanging_up = false;
-  bool held = false;  // the credit is used up, and only resume() can change that
+  bool abandoned = false;  // likewise, but without a goodbye
+  bool held = false;       // the credit is used up, and only resume() can change that
   std::string why;
   std::deque<Bytes> outbox;  // until the next poll()
+  std::vector<Bytes> words;  // likewise
   std::size_t backlog = 0;
   Time last_due = kAtOnce;  // of what this end has sent: nothing overtakes it
   std::optional<Time> silent_since;
@@ -64,19 +72,34 @@ struct Node {
   explicit Node(Introduction introduction) : self(std::move(introduction)) {}
 
   bool has_work() const {
-    return std::any_of(sessions.begin(), sessions.end(), [](const auto& entry) {
-      const End& end = entry.second;
-      return end.hanging_up || (!end.outbox.empty() && !end.held);
+    return std::any_of(busy.begin(), busy.end(), [this](SessionId session) {
+      const End& end = sessions.at(session);
+      return end.hanging_up || !end.words.empty() || (!end.outbox.empty() && !end.held);
     });
+  }
+  // Everything that ends a session's entry passes here.
+  auto erase(std::map<SessionId, End>::iterator session) {
+    const auto live = live_with.find(session->second.other);
+    if (live != live_with.end() && live->second == session->first) live_with.erase(live);
+    busy.erase(session->first);
+    silent.erase(session->first);
+    return sessions.erase(session);
   }
 
   Introduction self;
+  std::size_t index = 0;  // in the world's order
   bool alive = true;
   bool stopped = false;
+  bool stirred = false;    // in the world's list of them
   bool poll_soon = false;  // somebody stopped or resumed: limits must be looked at
   Counters counters;
   std::uint64_t last_session = 0;
   std::map<SessionId, End> sessions;
+  // Of these, so that a poll() costs what there is to do and not what there is: those with something
+  // for the next flush(), and those with an unfinished silent_since.
+  std::set<SessionId> busy;
+  std::set<SessionId> silent;
+  std::unordered_map<const Node*, SessionId> live_with;  // those that are not severed: one a peer
   // By the time it is due, then by the order of arrival.
   std::map<std::pair<Time, std::uint64_t>, Event> inbox;
   std::uint64_t arrivals = 0;

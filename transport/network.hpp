@@ -30,10 +30,13 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   const Introduction& self() const override { return options_.introduction; }
   void dial(const Address& address) override;
   bool send(SessionId session, std::span<const std::byte> message) override;
+  bool send_word(SessionId session, std::span<const std::byte> word) override;
   std::size_t backlog(SessionId session) const override;
   void hang_up(SessionId session, std::string_view why) override;
+  void abandon(SessionId session, std::string_view why) override;
+  void watch(int descriptor) override;
   std::size_t poll(Time now, Handler& handler) override;
-  void wait(Time deadline) override;
+  bool wait(Time deadline) override;
   void wake() noexcept override { poller_.wake(); }
   Counters counters() const override;
 
@@ -44,6 +47,8 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   static constexpr std::uint64_t kListenerTag = Poller::kReserved - 1;
   static constexpr std::uint64_t kFabricTag = Poller::kReserved - 2;
   static constexpr std::uint64_t kResolverTag = Poller::kReserved - 3;
+  static constexpr std::uint64_t kOutsideTag =
+      Poller::kReserved - 4;  // whoever watches it looks itself
 
   // ---- network_transport.cpp
   void listen();
@@ -51,18 +56,21 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   Conversation* find_number(std::uint64_t number) const;
   Conversation& begin_conversation(bool dialled);
   void number_session(Conversation& c);
+  Conversation* leave(SessionId session, std::string_view why);
   void drop(Conversation& c);
   void sweep();
   void due(Time at) { next_timer_ = std::min(next_timer_, at); }
   void take_events();
   void run_timers();
   void watch(Conversation& c, bool writable);
+  std::vector<std::string> hosts_to_publish() const;
+  void prefer(const std::string& host);
 
   // ---- network_approach.cpp
   void start_dials();
   bool start_dial(const Address& address);
   void take_lookups();
-  void connect_next(Conversation& c, std::string why);
+  void connect_next(Conversation& c, ConnectFailure failure);
   void take_connected(Conversation& c);
   void take_strangers();
   void refuse_at_the_door(Listener::Accepted& accepted, Gate::Entry entry);
@@ -73,13 +81,14 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void decide_parked();
   void conclude_refused(Conversation& c);
   void promote(Conversation& c);
-  void dial_failed(Conversation& c, std::string_view why);
+  void dial_failed(Conversation& c, DialFailure failure, std::string_view why);
   void report_refusal(Conversation& c, const Objection& objection, bool by_us);
   void stranger_left(Conversation& c);
   void stranger_late(Conversation& c);
   void stranger_gone(Conversation& c);
   Hello hello() const;
-  DataChannel wanted_with(const NodeId& node) const;
+  DataChannel wanted_with(const NodeId& node, const Conversation& c) const;
+  bool over_fabrics_interface(const Conversation& c) const;
   Conversation* session_with(const NodeId& node) const;
   bool dialled_by_smaller(const Conversation& c) const;
   bool dials_node(const Conversation& listener) const;
@@ -89,6 +98,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void on_frame(std::span<std::byte> frame) override;
   void on_send_failed(FabricPeer peer, std::string_view why) override;
   void on_message(std::span<const std::byte> message) override;
+  void on_word(std::span<const std::byte> word) override;
   void announce(Conversation& c);
   void take_control(Conversation& c, bool last = false);
   void take_control_frames(Conversation& c);
@@ -96,6 +106,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void touch(Conversation& c);
   void flush_dirty();
   void flush(Conversation& c);
+  static Time session_due(const Conversation& c);
   void flush_fabric(Conversation& c);
   void flush_control(Conversation& c);
   void poll_fabric();
@@ -113,6 +124,8 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Fabric> fabric_;
   FabricAddress fabric_address_;
+  std::string fabric_host_;     // where it is bound
+  bool several_hosts_ = false;  // published, until the first contact has shown which one works
   Resolver resolver_;
   Gate gate_;
   RateLimit reports_;

@@ -52,8 +52,8 @@ bool NetworkTransport::start_dial(const Address& address) {
     return true;
   }
 
-  std::string why;
-  std::vector<Endpoint> numeric = look_up(address, true, why);
+  ConnectFailure failure;
+  std::vector<Endpoint> numeric = look_up(address, true, failure.why);
   std::uint64_t ticket = 0;
   if (numeric.empty()) {
     const auto begun = resolver_.begin(address);
@@ -67,7 +67,7 @@ bool NetworkTransport::start_dial(const Address& address) {
   c.lookup = ticket;
   c.stage = ticket != 0 ? Stage::kLookingUp : Stage::kConnecting;
   c.endpoints.assign(numeric.rbegin(), numeric.rend());
-  if (ticket == 0) connect_next(c, why);
+  if (ticket == 0) connect_next(c, failure);
   return true;
 }
 
@@ -81,30 +81,29 @@ void NetworkTransport::take_lookups() {
     Conversation& c = **found;
     c.stage = Stage::kConnecting;
     c.endpoints.assign(result->endpoints.rbegin(), result->endpoints.rend());
-    connect_next(c, "the name cannot be resolved: " + result->why);
+    connect_next(c, {DialFailure::kUnreachable, "the name cannot be resolved: " + result->why});
   }
 }
 
-// Tries the addresses of the host one after the other; `why` is how the last one failed.
-void NetworkTransport::connect_next(Conversation& c, std::string why) {
+// Tries the addresses of the host one after the other; `failure` is how the last one failed.
+void NetworkTransport::connect_next(Conversation& c, ConnectFailure failure) {
   if (c.connecting) poller_.remove(c.connecting->get());
   c.connecting.reset();
   while (!c.endpoints.empty()) {
     const Endpoint to = c.endpoints.back();
     c.endpoints.pop_back();
     c.remote = to.to_address();
-    c.connecting = begin_connect(to, why);
+    c.connecting = begin_connect(to, failure);
     if (!c.connecting) continue;
     poller_.add(c.connecting->get(), c.slot, false, true);
     return;
   }
-  dial_failed(c, why);
+  dial_failed(c, failure.kind, failure.why);
 }
 
 void NetworkTransport::take_connected(Conversation& c) {
-  std::string why = connect_error(c.connecting->get());
-  if (!why.empty()) {
-    connect_next(c, std::move(why));
+  if (std::optional<ConnectFailure> failure = connect_error(c.connecting->get())) {
+    connect_next(c, std::move(*failure));
     return;
   }
   poller_.change(c.connecting->get(), c.slot, true, false);
@@ -116,16 +115,17 @@ void NetworkTransport::take_connected(Conversation& c) {
   number_session(c);
   Hello own = hello();
   own.session = c.number;
-  own.wanted = fabric_ != nullptr ? DataChannel::kFabric : DataChannel::kControl;
+  own.wanted = fabric_ != nullptr && over_fabrics_interface(c) ? DataChannel::kFabric
+                                                               : DataChannel::kControl;
   c.handshake = std::make_unique<Handshake>(key_, Handshake::Role::kDialler, std::move(own));
   advance(c);
 }
 
-void NetworkTransport::dial_failed(Conversation& c, std::string_view why) {
+void NetworkTransport::dial_failed(Conversation& c, DialFailure failure, std::string_view why) {
   const Address address = c.address;
   drop(c);
   ++handled_;
-  handler_->on_dial_failed(address, why);
+  handler_->on_dial_failed(address, failure, why);
 }
 
 // ---- the door
@@ -189,9 +189,10 @@ void NetworkTransport::stranger_late(Conversation& c) {
   if (c.stage == Stage::kRefused) {
     drop(c);
   } else if (c.stage == Stage::kLookingUp) {
-    dial_failed(c, "its name was not resolved within " + in_ms(options_.limits.connect));
+    dial_failed(c, DialFailure::kNoAnswer,
+                "its name was not resolved within " + in_ms(options_.limits.connect));
   } else if (c.stage == Stage::kConnecting) {
-    dial_failed(c, "no answer within " + in_ms(options_.limits.connect));
+    dial_failed(c, DialFailure::kNoAnswer, "no answer within " + in_ms(options_.limits.connect));
   } else {
     report_refusal(
         c,
@@ -214,10 +215,18 @@ Hello NetworkTransport::hello() const {
   return own;
 }
 
-DataChannel NetworkTransport::wanted_with(const NodeId& node) const {
+// A host on several networks has its fabric on one of them: what comes over another one would wait
+// for it in vain.
+bool NetworkTransport::over_fabrics_interface(const Conversation& c) const {
+  return options_.introduction.addresses.size() == 1 ||
+         local_address_of(c.connection->fd()) == fabric_host_;
+}
+
+DataChannel NetworkTransport::wanted_with(const NodeId& node, const Conversation& c) const {
   const auto failed = fabric_failures_.find(node);
   const bool trusted = failed == fabric_failures_.end() || failed->second < kFabricChances;
-  return fabric_ != nullptr && trusted ? DataChannel::kFabric : DataChannel::kControl;
+  return fabric_ != nullptr && trusted && over_fabrics_interface(c) ? DataChannel::kFabric
+                                                                    : DataChannel::kControl;
 }
 
 // Reads, lets the handshake take what it can, and does what it has come to.
@@ -269,7 +278,8 @@ void NetworkTransport::converse(Conversation& c) {
 
 void NetworkTransport::stranger_gone(Conversation& c) {
   if (c.stage != Stage::kRefused && c.dialled) {
-    dial_failed(c, "the other end closed the connection during the handshake");
+    dial_failed(c, DialFailure::kUnreachable,
+                "the other end closed the connection during the handshake");
     return;
   }
   if (c.stage == Stage::kHandshake && c.heard && c.number == 0)
@@ -292,14 +302,14 @@ void NetworkTransport::decide(Conversation& c) {
                      "there is another session between " + node.short_name() + " and " +
                          options_.introduction.node.short_name() + ", which is kept");
   } else if (c.dialled) {
-    const bool fabric = handshake.fabric_wanted() && wanted_with(node) == DataChannel::kFabric;
+    const bool fabric = handshake.fabric_wanted() && wanted_with(node, c) == DataChannel::kFabric;
     handshake.accept(fabric ? DataChannel::kFabric : DataChannel::kControl);
   } else if (!dialled_by_smaller(c) && dials_node(c)) {
     c.stage = Stage::kParked;
     parked_ = true;
   } else {
     number_session(c);
-    handshake.accept(c.number, wanted_with(node));
+    handshake.accept(c.number, wanted_with(node, c));
   }
 }
 
@@ -384,10 +394,11 @@ void NetworkTransport::promote(Conversation& c) {
     end(*older, DownReason::kReplaced, "a newer session with the same node took its place");
   }
   by_node_[node] = &c;
+  if (several_hosts_) prefer(local_address_of(c.connection->fd()));
   const FabricAddress at = agreement.peer.fabric;
   c.session = std::make_unique<Session>(
       Session::Setup{std::move(agreement), c.number, options_.limits.credit_frames,
-                     options_.limits.heartbeat, options_.limits.dead},
+                     options_.limits.heartbeat, options_.limits.dead, options_.limits.keepalive},
       now_);
   c.connection->make_room(fabric ? kControlRoom : kDataRoom);
   due(std::min(c.deadline, c.session->next_due()));

@@ -11,6 +11,7 @@ constexpr std::chrono::milliseconds kLinger{500};  // for the last words, ours o
 constexpr std::size_t kMaxUnsent = 8 * kMaxFrame;  // sealed and waiting for the kernel, per session
 constexpr int kReadsPerPoll = 16;  // of one connection, before others have their turn
 constexpr int kDrainRounds = 64;
+constexpr std::size_t kMostEarlyWords = 8;  // that wait for their session to open
 constexpr std::size_t kMaxFailures = 4096;  // nodes remembered
 
 }  // namespace
@@ -42,12 +43,28 @@ void NetworkTransport::on_message(std::span<const std::byte> message) {
   handler_->on_message(c.id, message);
 }
 
+// On the control connection a peer's first word may overtake the first frame of the fabric's lane.
+void NetworkTransport::on_word(std::span<const std::byte> word) {
+  Conversation& c = *receiving_;
+  if (c.stage == Stage::kOpening) {
+    if (c.early_words.size() < kMostEarlyWords)
+      c.early_words.emplace_back(word.begin(), word.end());
+    return;
+  }
+  if (c.stage != Stage::kUp) return;
+  ++handled_;
+  handler_->on_word(c.id, word);
+}
+
 void NetworkTransport::announce(Conversation& c) {
   c.stage = Stage::kUp;
   c.deadline = Time::max();
   ++counters_.sessions_up;
   ++handled_;
   handler_->on_up(c.id, c.peer);
+  for (const auto& word : std::exchange(c.early_words, {})) {
+    if (c.stage == Stage::kUp) handler_->on_word(c.id, word);
+  }
 }
 
 // `last`: writing has failed; what can still be read is read, then the connection is over.
@@ -131,7 +148,7 @@ void NetworkTransport::flush_dirty() {
   for (std::size_t i = 0; i < dirty_.size(); ++i) {  // a handler may add to it
     Conversation& c = *dirty_[i];
     c.dirty = false;
-    if (c.carries()) flush(c);
+    if (c.carries() && !c.abandoned) flush(c);
   }
   dirty_.clear();
 }
@@ -139,6 +156,13 @@ void NetworkTransport::flush_dirty() {
 void NetworkTransport::flush(Conversation& c) {
   if (c.fabric_peer) flush_fabric(c);
   if (c.carries() && !c.ended) flush_control(c);
+  // What was heard or said may call for an answer or a question much sooner than silence does.
+  if (c.carries()) due(session_due(c));
+}
+
+// A control connection that takes nothing will wake us when it does.
+Time NetworkTransport::session_due(const Conversation& c) {
+  return c.writable_wanted ? c.session->verdict_due() : c.session->next_due();
 }
 
 void NetworkTransport::flush_fabric(Conversation& c) {
@@ -211,7 +235,7 @@ bool NetworkTransport::settle(Conversation& c) {
   }
   if (c.session->heard_goodbye() && c.stage == Stage::kUp) {
     if (!c.session->finished() && now_ < c.deadline) return false;
-    end(c, DownReason::kClosed, c.session->goodbye());
+    end(c, DownReason::kGoodbye, c.session->goodbye());
     return true;
   }
   if (!c.ended) return true;
@@ -225,6 +249,7 @@ bool NetworkTransport::settle(Conversation& c) {
 }
 
 void NetworkTransport::tick(Conversation& c) {
+  if (c.abandoned) return end(c, DownReason::kHungUp, c.hang_up_why);
   flush(c);  // a heartbeat may be due
   if (!c.carries()) return;
   const SessionVerdict verdict = c.session->tick(now_);
@@ -266,7 +291,7 @@ void NetworkTransport::end(Conversation& c, DownReason reason, std::string_view 
       report_refusal(c, {RefusalReason::kDuplicate, words}, true);
       drop(c);
     } else {
-      dial_failed(c, words);
+      dial_failed(c, DialFailure::kUnreachable, words);
     }
     return;
   }

@@ -31,6 +31,8 @@ Counters add(Counters a, const Counters& b) {
   a.bytes_received += b.bytes_received;
   a.messages_sent += b.messages_sent;
   a.messages_received += b.messages_received;
+  a.words_sent += b.words_sent;
+  a.words_received += b.words_received;
   a.violations += b.violations;
   return a;  // the rest is counted by the transport alone
 }
@@ -63,32 +65,67 @@ NetworkTransport::NetworkTransport(ClusterKey key, NetworkOptions options)
 
 NetworkTransport::~NetworkTransport() = default;
 
+// What others may dial, the most promising first. Throws pp::Error when there is nothing.
+std::vector<std::string> NetworkTransport::hosts_to_publish() const {
+  const std::vector<Interface> all = interfaces();
+  std::vector<std::string> hosts;
+  const std::string first = choose_among(all, options_.interface).address;
+  const bool v6 = first.find(':') != std::string::npos;
+  for (const Interface& it : usable_among(all, options_.interface)) {
+    if ((it.address.find(':') != std::string::npos) == v6 && hosts.size() < kMaxAddresses)
+      hosts.push_back(it.address);
+  }
+  if (hosts.empty()) hosts.push_back(first);
+  for (const Address& peer : options_.towards) {
+    const std::string local = local_address_towards(peer);
+    const auto leads_there = std::find(hosts.begin(), hosts.end(), local);
+    if (leads_there == hosts.end()) continue;
+    std::rotate(hosts.begin(), leads_there, leads_there + 1);
+    break;
+  }
+  return hosts;
+}
+
 void NetworkTransport::listen() {
   std::string host = options_.listen.host;
-  std::string published = host;
+  std::vector<std::string> published{host};
   if (host.empty() || is_any(host)) {
-    published = choose_interface(options_.interface).address;
-    if (host.empty()) host = published;
+    published = hosts_to_publish();
+    const bool v6 = published.front().find(':') != std::string::npos;
+    if (host.empty()) host = published.size() == 1 ? published.front() : v6 ? "::" : "0.0.0.0";
+    several_hosts_ = published.size() > 1;
   }
   std::string why;
   const std::vector<Endpoint> at = look_up({host, options_.listen.port}, false, why);
   if (at.empty()) throw Error("cannot listen at " + options_.listen.to_string() + ": " + why);
   listener_ = std::make_unique<Listener>(at.front());
   const Address bound = listener_->address();
-  if (!is_any(bound.host)) published = bound.host;
-  options_.introduction.addresses = {{published, bound.port}};
+  if (!is_any(bound.host)) published = {bound.host};
+  options_.introduction.addresses.clear();
+  for (const std::string& each : published)
+    options_.introduction.addresses.push_back({each, bound.port});
   poller_.add(listener_->fd(), kListenerTag, true, false);
 
   if (options_.fabric == "off") return;
   Fabric::Options fabric;
   fabric.provider = options_.fabric;
-  fabric.host = published;
+  fabric.host = fabric_host_ = published.front();
   fabric.port = options_.fabric_port;
   if (fabric.port == 0 && options_.listen.port != 0)
     fabric.port = static_cast<std::uint16_t>(options_.listen.port + 1);
   fabric_ = std::make_unique<Fabric>(fabric);
   fabric_address_ = fabric_->address();
   poller_.add(fabric_->wait_fd(), kFabricTag, true, false);
+}
+
+// The address over which the first contact came goes in front of those that nobody has tried.
+void NetworkTransport::prefer(const std::string& host) {
+  std::vector<Address>& all = options_.introduction.addresses;
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const Address& address) { return address.host == host; });
+  if (found == all.end()) return;
+  several_hosts_ = false;
+  std::rotate(all.begin(), found, found + 1);
 }
 
 // ---- the interface
@@ -111,6 +148,13 @@ bool NetworkTransport::send(SessionId session, std::span<const std::byte> messag
   return true;
 }
 
+bool NetworkTransport::send_word(SessionId session, std::span<const std::byte> word) {
+  Conversation* const c = find(session);
+  if (c == nullptr || c->stage != Stage::kUp || !c->session->queue_word(word)) return false;
+  touch(*c);
+  return true;
+}
+
 std::size_t NetworkTransport::backlog(SessionId session) const {
   const Conversation* const c = find(session);
   return c == nullptr || c->session == nullptr ? 0
@@ -118,16 +162,18 @@ std::size_t NetworkTransport::backlog(SessionId session) const {
 }
 
 void NetworkTransport::hang_up(SessionId session, std::string_view why) {
-  Conversation* const c = find(session);
-  if (c == nullptr || c->stage != Stage::kUp) return;
-  c->stage = Stage::kLeaving;
-  c->deadline = Time::min();  // the next poll() knows the time
-  c->hang_up_why = printable(why);
+  Conversation* const c = leave(session, why);
+  if (c == nullptr) return;
   c->session->say_goodbye(why);
-  by_node_.erase(c->peer.introduction.node);
-  due(Time::min());
   touch(*c);
 }
+
+void NetworkTransport::abandon(SessionId session, std::string_view why) {
+  Conversation* const c = leave(session, why);
+  if (c != nullptr) c->abandoned = true;
+}
+
+void NetworkTransport::watch(int descriptor) { poller_.add(descriptor, kOutsideTag, true, false); }
 
 std::size_t NetworkTransport::poll(Time now, Handler& handler) {
   assert(handler_ == nullptr);  // a handler must not call poll()
@@ -149,14 +195,16 @@ std::size_t NetworkTransport::poll(Time now, Handler& handler) {
   return handled_;
 }
 
-void NetworkTransport::wait(Time deadline) {
-  if (!dirty_.empty()) return;
+bool NetworkTransport::wait(Time deadline) {
+  if (!dirty_.empty()) return false;
   if (!dials_.empty()) due(now_ + kFabricRetry);
-  if (fabric_ != nullptr && !fabric_->may_sleep()) return;
+  if (fabric_ != nullptr && !fabric_->may_sleep()) return false;
   deadline = std::min(deadline, next_timer_);
   if (!stuck_.empty()) deadline = std::min(deadline, Clock::now() + kFabricRetry);
   events_seen_ = poller_.wait(deadline);
   events_fresh_ = true;
+  return std::any_of(events_seen_.begin(), events_seen_.end(),
+                     [](const Poller::Event& event) { return event.tag == kOutsideTag; });
 }
 
 Counters NetworkTransport::counters() const {
@@ -214,7 +262,7 @@ void NetworkTransport::run_timers() {
     }
     if (c.stage == Stage::kOver) continue;
     due(c.deadline);
-    if (c.carries()) due(c.session->next_due());
+    if (c.carries()) due(session_due(c));
   }
 }
 
@@ -267,6 +315,18 @@ Conversation* NetworkTransport::find_number(std::uint64_t number) const {
       static_cast<std::uint32_t>(number) - static_cast<std::uint32_t>(first_session_);
   Conversation* const c = index < sessions_.size() ? sessions_[index] : nullptr;
   return c != nullptr && c->number == number ? c : nullptr;
+}
+
+// Null: there is nothing to leave.
+Conversation* NetworkTransport::leave(SessionId session, std::string_view why) {
+  Conversation* const c = find(session);
+  if (c == nullptr || c->stage != Stage::kUp) return nullptr;
+  c->stage = Stage::kLeaving;
+  c->deadline = Time::min();  // the next poll() knows the time
+  c->hang_up_why = printable(why);
+  by_node_.erase(c->peer.introduction.node);
+  due(Time::min());
+  return c;
 }
 
 // Closes all that the conversation holds. Its place is freed by sweep(), when nobody looks at it

@@ -18,6 +18,8 @@ struct PieceHeader {
     kMiddle = 3,
     kLast = 4,
     kGoodbye = 5,  // the session's end: GoodbyeHeader and a text (session.hpp); never in pieces
+    kWord = 6,     // rides in a heartbeat: whole, on the control lane, not counted, not kept
+    kAsk = 7,      // empty: answer with a heartbeat at once
   };
   std::uint32_t length = 0;  // of the piece without this header, a multiple of 8
   std::uint32_t kind = 0;

@@ -4,14 +4,17 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace pp::transport {
 namespace {
 
 constexpr std::size_t kMaxGoodbye = 256;  // bytes of text
 constexpr std::uint32_t kWordsPerFrame = kMaxFrame / 8;
-constexpr std::size_t kControlRoom =
-    512;  // a goodbye is the largest thing on a control lane of its own
+constexpr std::size_t kMostWords = 64;  // that wait
+// On a control lane of its own nothing is larger than a word.
+constexpr std::size_t kControlRoom = kMaxWord + sizeof(PieceHeader);
+static_assert(kControlRoom >= sizeof(PieceHeader) + 8 + kMaxGoodbye && kControlRoom <= kMaxPayload);
 
 std::size_t round_up(std::size_t size) { return (size + 7) & ~std::size_t{7}; }
 
@@ -21,6 +24,7 @@ Session::Session(Setup setup, Time now)
     : data_(setup.agreement.data == DataChannel::kFabric ? Lane::kData : Lane::kControl),
       heartbeat_(setup.heartbeat),
       dead_(setup.dead),
+      keepalive_(std::max(setup.keepalive, setup.heartbeat)),
       window_frames_(setup.credit_frames),
       peers_window_frames_(setup.agreement.peer.credit_frames),
       unacknowledged_since_(now),
@@ -44,8 +48,16 @@ void Session::say_goodbye(std::string_view why) {
   goodbye_words_ = printable(why, kMaxGoodbye);
 }
 
+bool Session::queue_word(std::span<const std::byte> word) {
+  assert(word.size() % 8 == 0 && word.size() <= kMaxWord);
+  if (goodbye_ != Goodbye::kNo || words_.size() >= kMostWords) return false;
+  words_.emplace_back(word.begin(), word.end());
+  return true;
+}
+
 void Session::forget_queue() {
   outbox_.clear();
+  words_.clear();
   if (data_ == Lane::kData && stuck(Lane::kData)) {
     way(Lane::kData).waiting = 0;
     given_up_ = 1;
@@ -84,10 +96,21 @@ std::span<const std::byte> Session::frame(Lane lane, Time now) {
 // Decides what the next frame is and fills it; false: there is nothing to say on this lane.
 bool Session::build(Lane lane, Time now, std::span<std::byte> payload, std::size_t& filled) {
   if (goodbye_ == Goodbye::kSent) return false;
+  if (lane == Lane::kControl) {
+    filled = build_words(payload);
+    if (now >= ask_at() && payload.size() - filled >= sizeof(PieceHeader)) {
+      const PieceHeader ask{0, PieceHeader::kAsk};
+      std::memcpy(payload.data() + filled, &ask, sizeof ask);
+      filled += sizeof ask;
+      asked_ = now;
+    }
+    if (filled > 0) return true;
+  }
   if (lane == data_) {
     if (lane == Lane::kData && !opening_sent_) return way(lane).channel->sealed() == 0;
     if (open() && !outbox_.empty() && has_credit()) {
       filled = outbox_.fill(payload);
+      waiting_since_ = std::min(waiting_since_, now);
       ++used_frames_;
       used_words_ += static_cast<std::uint32_t>((filled + kFrameOverhead) / 8);
       return true;
@@ -100,6 +123,22 @@ bool Session::build(Lane lane, Time now, std::span<std::byte> payload, std::size
     return true;
   }
   return heartbeat_due(now);
+}
+
+// As many words as fit.
+std::size_t Session::build_words(std::span<std::byte> payload) {
+  std::size_t filled = 0;
+  while (!words_.empty() &&
+         filled + sizeof(PieceHeader) + words_.front().size() <= payload.size()) {
+    const std::vector<std::byte>& word = words_.front();
+    const PieceHeader piece{static_cast<std::uint32_t>(word.size()), PieceHeader::kWord};
+    std::memcpy(payload.data() + filled, &piece, sizeof piece);
+    std::copy(word.begin(), word.end(), payload.begin() + static_cast<long>(filled + sizeof piece));
+    filled += sizeof piece + word.size();
+    ++counters_.words_sent;
+    words_.pop_front();
+  }
+  return filled;
 }
 
 std::size_t Session::build_goodbye(std::span<std::byte> payload) {
@@ -119,7 +158,8 @@ std::size_t Session::build_goodbye(std::span<std::byte> payload) {
 void Session::seal(Lane lane, std::size_t payload, Time now) {
   Way& out = way(lane);
   FrameHeader header;
-  header.acknowledged = data_lane().opened();
+  header.acknowledged = told_acknowledged_ = data_lane().opened();
+  if (lane == Lane::kControl) answer_owed_ = false;  // a frame of data may be stuck
   if (lane == data_) {
     header.credit_frames = told_frames_ = taken_frames_;
     header.credit_words = taken_words_;
@@ -134,7 +174,7 @@ void Session::sent(Lane lane, Time now) {
   assert(out.waiting != 0);
   ++counters_.frames_sent;
   counters_.bytes_sent += out.waiting;
-  if (lane == Lane::kData) opening_sent_ = true;
+  if (lane == Lane::kData && !std::exchange(opening_sent_, true)) unacknowledged_since_ = now;
   out.waiting = 0;
   said_ = now;
 }
@@ -161,9 +201,10 @@ SessionVerdict Session::receive(Lane lane, std::span<std::byte> frame, Time now,
       return SessionVerdict::kLost;
   }
   heard_ = now;
+  waiting_since_ = Time::max();
   ++counters_.frames_received;
   counters_.bytes_received += frame.size();
-  if (lane == Lane::kData) opening_heard_ = true;
+  if (lane == Lane::kData && !std::exchange(opening_heard_, true)) unacknowledged_since_ = now;
   if (!take_credit(lane, header, now)) return violation("a frame returns credit that was not used");
   return payload.empty() ? SessionVerdict::kGood : take_pieces(lane, payload, frame.size(), sink);
 }
@@ -198,6 +239,18 @@ SessionVerdict Session::take_pieces(Lane lane, std::span<const std::byte> payloa
     payload = payload.subspan(piece.length);
     if (piece.kind == PieceHeader::kGoodbye) {
       if (lane != Lane::kControl || !take_goodbye(body)) return violation("a goodbye is malformed");
+      continue;
+    }
+    if (piece.kind == PieceHeader::kWord || piece.kind == PieceHeader::kAsk) {
+      if (lane != Lane::kControl || body.size() > kMaxWord ||
+          (piece.kind == PieceHeader::kAsk && !body.empty()))
+        return violation("a word is malformed");
+      if (piece.kind == PieceHeader::kAsk) {
+        answer_owed_ = true;
+      } else {
+        ++counters_.words_received;
+        sink.on_word(body);
+      }
       continue;
     }
     if (lane != data_) return violation("a message came on the control lane");
@@ -246,21 +299,41 @@ SessionVerdict Session::violation(const char* why) {
   return SessionVerdict::kViolation;
 }
 
+Time Session::ask_at() const {
+  Time ask = Time::max();
+  if (waiting_since_ != Time::max()) ask = std::max(waiting_since_, asked_) + heartbeat_;
+  // A peer that has got our data says so within `heartbeat`; whether it has, or only lives, is
+  // asked after twice as long.
+  if (unacknowledged())
+    ask = std::min(ask, std::max(unacknowledged_since_ + heartbeat_, asked_) + heartbeat_);
+  return ask;
+}
+
+Time Session::silent_at() const {
+  const Time idle = heard_ + keepalive_ + (dead_ - heartbeat_);
+  return waiting_since_ == Time::max() ? idle : std::min(idle, waiting_since_ + dead_);
+}
+
 SessionVerdict Session::tick(Time now) const {
-  if (now >= heard_ + dead_) return SessionVerdict::kSilent;
+  if (now >= silent_at()) return SessionVerdict::kSilent;
   // Only what a later heartbeat still does not acknowledge: a peer that says nothing is silent, not
   // stalled.
-  if (data_ == Lane::kData && open() && data_lane().sealed() > acknowledged_ &&
-      now >= unacknowledged_since_ + dead_ && heard_ > unacknowledged_since_ + heartbeat_)
+  if (unacknowledged() && now >= unacknowledged_since_ + dead_ &&
+      heard_ > unacknowledged_since_ + heartbeat_)
     return SessionVerdict::kStalled;
   return SessionVerdict::kGood;
 }
 
+Time Session::verdict_due() const {
+  if (goodbye_ != Goodbye::kSent && unacknowledged() &&
+      heard_ > unacknowledged_since_ + heartbeat_)
+    return std::min(silent_at(), unacknowledged_since_ + dead_);
+  return silent_at();
+}
+
 Time Session::next_due() const {
-  Time due = std::min(said_ + heartbeat_, heard_ + dead_);
-  if (data_ == Lane::kData && open() && data_lane().sealed() > acknowledged_)
-    due = std::min(due, std::max(unacknowledged_since_ + dead_, said_ + heartbeat_));
-  return due;
+  if (goodbye_ == Goodbye::kSent) return silent_at();  // nothing more is said
+  return std::min({speak_at(), ask_at(), verdict_due()});
 }
 
 Counters Session::counters() const {

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <pp/transport.hpp>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "channel.hpp"
 #include "handshake.hpp"
@@ -26,6 +28,7 @@ class MessageSink {
  public:
   virtual ~MessageSink() = default;
   virtual void on_message(std::span<const std::byte> message) = 0;
+  virtual void on_word(std::span<const std::byte> word) = 0;
 };
 
 // What a received frame, or the passing of time, says about the session.
@@ -49,6 +52,15 @@ enum class SessionVerdict {
 // and nothing goes out anyway. Frames without a message (openings, heartbeats, credit, goodbye)
 // cost nothing; the network keeps a slot for one of them.
 //
+// Silence: an idle session says that it lives once in `keepalive`. Who has received data says
+// within `heartbeat` what it has applied; who has sent data and hears nothing for as long asks (and
+// asks if it does hear, but not of its data), and after `dead` without any answer the session is
+// over. So two nodes that work together notice each other's silence at once, and a thousand idle
+// sessions cost next to nothing.
+//
+// A word rides in a heartbeat: it overtakes data, costs no credit, and nobody knows whether it
+// arrived.
+//
 // With a data lane of its own the session opens when the peer's first frame has arrived on it and
 // ours was accepted; before that nothing else is said there.
 //
@@ -61,6 +73,7 @@ class Session {
     std::uint64_t own_number = 0;
     std::uint32_t credit_frames = 64;  // ours: what the peer may have under way towards us
     std::chrono::milliseconds heartbeat{1000}, dead{3000};
+    std::chrono::milliseconds keepalive = heartbeat;  // not shorter than heartbeat
   };
 
   Session(Setup setup, Time now);
@@ -71,6 +84,9 @@ class Session {
   // ---- out
   void queue(std::span<const std::byte> message) { outbox_.push(message); }
   std::size_t backlog() const { return outbox_.bytes(); }
+  // False: kMostWords wait already, and this one is dropped. REQUIRES: at most kMaxWord bytes, a
+  // multiple of 8.
+  bool queue_word(std::span<const std::byte> word);
   // Ends what is said: after what is queued (as far as queue goes) a goodbye, then nothing.
   void say_goodbye(std::string_view why);
   // The next frame for this lane, empty if there is none (now). The same one until sent() is
@@ -95,6 +111,8 @@ class Session {
   SessionVerdict tick(Time now) const;
   // When frame() or tick() should be looked at again though nothing arrives.
   Time next_due() const;
+  // The same for tick() alone: while the network takes nothing there is nothing to say.
+  Time verdict_due() const;
 
   Counters counters() const;
   // What ended it, after any verdict but kGood and kNotForUs.
@@ -115,7 +133,18 @@ class Session {
   bool has_credit() const;
   bool credit_due() const;
   bool goodbye_due() const;
-  bool heartbeat_due(Time now) const { return now >= said_ + heartbeat_; }
+  bool heartbeat_due(Time now) const { return answer_owed_ || now >= speak_at(); }
+  // Data frames of ours that the peer, as far as it has told, has not applied.
+  bool unacknowledged() const {
+    return data_ == Lane::kData && open() && data_lane().sealed() > acknowledged_;
+  }
+  bool owes_acknowledgement() const {
+    return data_ == Lane::kData && data_lane().opened() > told_acknowledged_;
+  }
+  Time speak_at() const { return said_ + (owes_acknowledgement() ? heartbeat_ : keepalive_); }
+  Time ask_at() const;
+  Time silent_at() const;
+  std::size_t build_words(std::span<std::byte> payload);
   bool build(Lane lane, Time now, std::span<std::byte> payload, std::size_t& filled);
   std::size_t build_goodbye(std::span<std::byte> payload);
   void seal(Lane lane, std::size_t payload, Time now);
@@ -127,9 +156,10 @@ class Session {
 
   const Lane data_;  // where messages go
   std::array<Way, 2> ways_;
-  const std::chrono::milliseconds heartbeat_, dead_;
+  const std::chrono::milliseconds heartbeat_, dead_, keepalive_;
 
   Outbox outbox_;
+  std::deque<std::vector<std::byte>> words_;
   Assembly assembly_;
   bool opening_sent_ = false, opening_heard_ = false;
 
@@ -142,6 +172,11 @@ class Session {
 
   std::uint64_t acknowledged_ = 0;  // our data frames the peer has applied
   Time unacknowledged_since_;
+  std::uint64_t told_acknowledged_ = 0;  // of the peer's data frames
+
+  Time waiting_since_ = Time::max();  // data was sent, and nothing was heard since
+  Time asked_ = Time::min();          // the last kAsk
+  bool answer_owed_ = false;          // the peer has asked
 
   Time heard_, said_;
   Goodbye goodbye_ = Goodbye::kNo;

@@ -113,25 +113,49 @@ std::optional<Listener::Accepted> Listener::accept() {
   return Accepted{Descriptor(fd), from.to_address()};
 }
 
-std::optional<Descriptor> begin_connect(const Endpoint& to, std::string& why) {
+namespace {
+
+ConnectFailure failure_of(int error) {
+  const DialFailure kind = error == ECONNREFUSED ? DialFailure::kRefused
+                           : error == ETIMEDOUT  ? DialFailure::kNoAnswer
+                                                 : DialFailure::kUnreachable;
+  return {kind, std::strerror(error)};
+}
+
+}  // namespace
+
+std::optional<Descriptor> begin_connect(const Endpoint& to, ConnectFailure& failure) {
   Descriptor fd(
       ::socket(to.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   if (fd.get() < 0 || (::connect(fd.get(), raw(to), to.size) != 0 && errno != EINPROGRESS)) {
-    why = std::strerror(errno);
+    failure = failure_of(errno);
     return std::nullopt;
   }
   return fd;
 }
 
-std::string connect_error(int fd) {
+std::optional<ConnectFailure> connect_error(int fd) {
   int error = 0;
   socklen_t size = sizeof error;
   if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-  if (error != 0) return std::strerror(error);
+  if (error != 0) return failure_of(error);
   // A free local port that is dialled may by chance be drawn as our own: TCP then connects to
   // itself.
   if (named_by(fd, ::getsockname).to_address() == named_by(fd, ::getpeername).to_address())
-    return std::strerror(ECONNREFUSED);
+    return failure_of(ECONNREFUSED);
+  return std::nullopt;
+}
+
+std::string local_address_of(int fd) { return named_by(fd, ::getsockname).to_address().host; }
+
+std::string local_address_towards(const Address& peer) {
+  std::string why;
+  for (const Endpoint& to : look_up(peer, true, why)) {
+    // A datagram socket that is connected has been given its route, and has sent nothing.
+    const Descriptor fd(::socket(to.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (fd.get() >= 0 && ::connect(fd.get(), raw(to), to.size) == 0)
+      return local_address_of(fd.get());
+  }
   return {};
 }
 

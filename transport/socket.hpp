@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <pp/address.hpp>
+#include <pp/transport.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -58,11 +59,23 @@ class Listener {
   Descriptor fd_;
 };
 
-// Begins to connect. Nothing: it failed at once, `why` says how. Writable when decided; see
+// How a connect came to nothing.
+struct ConnectFailure {
+  DialFailure kind = DialFailure::kUnreachable;
+  std::string why;
+};
+
+// Begins to connect. Nothing: it failed at once, `failure` says how. Writable when decided; see
 // connect_error().
-std::optional<Descriptor> begin_connect(const Endpoint& to, std::string& why);
-// How a connect ended: empty if it succeeded.
-std::string connect_error(int fd);
+std::optional<Descriptor> begin_connect(const Endpoint& to, ConnectFailure& failure);
+// How a connect ended: nothing if it succeeded.
+std::optional<ConnectFailure> connect_error(int fd);
+
+// Our end of a connection, numeric, without the port.
+std::string local_address_of(int fd);
+// Ours that packets to `peer` would leave from, as the system's routes say; empty when there is no
+// way, or its name is not numeric. Sends nothing.
+std::string local_address_towards(const Address& peer);
 
 // A connected stream. What is put waits in memory until the network takes it: the caller bounds it
 // by looking at unsent(). What is read waits in a buffer of fixed size until it is taken.

@@ -7,6 +7,8 @@ std::string_view to_string(DownReason reason) {
   switch (reason) {
     case DownReason::kClosed:
       return "closed";
+    case DownReason::kGoodbye:
+      return "goodbye";
     case DownReason::kSilent:
       return "silent";
     case DownReason::kReplaced:
@@ -17,6 +19,18 @@ std::string_view to_string(DownReason reason) {
       return "fabric failed";
     case DownReason::kHungUp:
       return "hung up";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(DialFailure failure) {
+  switch (failure) {
+    case DialFailure::kRefused:
+      return "refused";
+    case DialFailure::kNoAnswer:
+      return "no answer";
+    case DialFailure::kUnreachable:
+      return "unreachable";
   }
   return "unknown";
 }

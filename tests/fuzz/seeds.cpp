@@ -134,6 +134,7 @@ void put_handshakes(Corpus& corpus) {
   const auto in_conclusion = encode(Conclusion(DataChannel::kFabric));
   const auto no_conclusion = encode(Conclusion(objection));
   Hello large = fuzzed_hello(4);
+  large.introduction.driver = true;
   large.introduction.name.assign(kMaxName, 'n');
   large.introduction.build.assign(kMaxBuild, 'b');
   large.introduction.launch.assign(kMaxLaunch, 'l');
@@ -159,8 +160,14 @@ void put_handshakes(Corpus& corpus) {
              Handshake::hint(RefusalReason::kTooMany, "too many at the door"));
   const std::string_view http = "GET / HTTP/1.1\r\n";
   corpus.put("handshake", "speaks_http", 0, std::vector<std::uint8_t>(http.begin(), http.end()));
-  corpus.put("handshake", "hello_too_short", '\0' + std::string("pph\1\x8\0\1\0 8 bytes", 16));
-  corpus.put("handshake", "answer_too_short", '\1' + std::string("pph\1\x8\0\2\0 8 bytes", 16));
+  const auto put_too_short = [&corpus](std::string_view name, std::uint8_t to,
+                                       std::uint8_t number) {
+    std::vector<std::uint8_t> words{'p', 'p', 'h', Handshake::kVersion, 8, 0, number, 0};
+    words.insert(words.end(), 8, ' ');
+    corpus.put("handshake", name, to, words);
+  };
+  put_too_short("hello_too_short", 0, 1);
+  put_too_short("answer_too_short", 1, 2);
   const auto put_insider = [&corpus](std::string_view name, InsiderInput kind,
                                      std::span<const std::uint8_t> plain, int flags = 0) {
     corpus.put("insider", name, static_cast<std::uint8_t>(static_cast<int>(kind) | flags), plain);
@@ -210,6 +217,24 @@ void put_sessions(Corpus& corpus) {
   corpus.put("session", "goodbyes",
              one_lane + frame(0, farewell) + event(SessionEvent::kGoodbye, 0) + send);
   corpus.put("session", "heartbeat", one_lane + event(SessionEvent::kTime, 0) + '\x64' + send);
+  const std::string word = piece(PieceHeader::kWord, "8 bytes."),
+                    ask = piece(PieceHeader::kAsk, "");
+  const std::string seconds = event(SessionEvent::kTime, 0) + '\x78';  // 1.2 of them
+  corpus.put("session", "words_and_a_message_in_a_frame", one_lane + frame(0, word + whole + word));
+  corpus.put("session", "a_question_is_answered",
+             two_lanes + frame(1, "") + send_data + frame(0, word + ask) + send);
+  corpus.put("session", "a_word_on_the_data_lane", two_lanes + frame(1, word));
+  corpus.put("session", "a_question_that_says_something",
+             one_lane + frame(0, piece(PieceHeader::kAsk, "8 bytes.")));
+  corpus.put("session", "a_word_overtakes_a_message",
+             one_lane + event(SessionEvent::kQueue, 0) + '\xff' + event(SessionEvent::kWord, 0) +
+                 '\xff' + send + send);
+  corpus.put("session", "an_empty_word",
+             one_lane + event(SessionEvent::kWord, 0) + '\0' + send +
+                 frame(0, piece(PieceHeader::kWord, "")));
+  corpus.put(
+      "session", "nobody_answers",
+      one_lane + event(SessionEvent::kQueue, 0) + '\1' + send + seconds + send + seconds + send);
   corpus.put("session", "no_seal",
              one_lane + event(SessionEvent::kForgery, 0) + '\7' + "ppf1" +
                  std::string("\x38\0\0\0\xea\3", 6));

@@ -19,6 +19,10 @@ struct Inbox final : MessageSink {
     promise(reinterpret_cast<std::uintptr_t>(message.data()) % 8 == 0, "messages are aligned");
     bytes += message.size();
   }
+  void on_word(std::span<const std::byte> word) override {
+    promise(word.size() <= kMaxWord, "no word is longer than words may be");
+    on_message(word);
+  }
 };
 
 // A session, its events one after another, and the peer's ends of its channels.
@@ -50,7 +54,15 @@ class Story {
         return true;
       case SessionEvent::kForget:
         session_.forget_queue();
+        words_ = session_.counters().words_sent;
         return true;
+      case SessionEvent::kWord: {
+        const std::vector<std::byte> word(std::size_t{in.byte()} * 16);
+        if (session_.queue_word(word)) ++words_;
+        promise(words_ - session_.counters().words_sent <= 64, "few words wait");
+        cost_ += 64 + word.size();
+        return true;
+      }
     }
     return false;
   }
@@ -84,7 +96,8 @@ class Story {
   Inbox inbox_;
   Ends ends_;
   Session session_;
-  std::size_t cost_ = 0;  // bytes that arrived, were queued or copied
+  std::uint64_t words_ = 0;  // queued and not forgotten
+  std::size_t cost_ = 0;     // bytes that arrived, were queued or copied
 };
 
 }  // namespace
@@ -93,7 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Events in({data, size});
   const pp::fuzz::Memory memory;
   Story story(Ends::with(in.byte()));
-  while (!in.empty() && story.happen(static_cast<SessionEvent>(in.byte() % 7), in)) {
+  while (!in.empty() && story.happen(static_cast<SessionEvent>(in.byte() % 8), in)) {
   }
   promise(memory.peak() <= 4 * story.cost() + 64 * 1024, "memory is bounded by what arrived");
   return 0;

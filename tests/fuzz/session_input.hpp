@@ -24,6 +24,7 @@ enum class SessionEvent : std::uint8_t {
   kTime,     // [n]: n * 10 ms pass
   kGoodbye,
   kForget,
+  kWord,  // [n]: a word of n * 16 bytes
 };
 
 // Takes an input apart; where it ends, there are zeros.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <pp/node_id.hpp>
 #include <vector>
 
@@ -55,6 +56,16 @@ TEST(Hello, a_name_with_a_line_break_is_refused) {
   for (const std::string name : {"a\nleft 12 everybody", "a\x1b[2J", "a\x7f"}) {
     good.introduction.name = name;
     EXPECT_FALSE(decode_hello(encode(good))) << "it would begin a line of its own in our log";
+  }
+}
+
+TEST(Hello, says_whether_its_node_is_a_driver) {
+  Hello said = hello("node 7");
+  for (const bool driver : {false, true}) {
+    said.introduction.driver = driver;
+    const std::optional<Hello> heard = decode_hello(encode(said));
+    ASSERT_TRUE(heard);
+    EXPECT_EQ(heard->introduction.driver, driver);
   }
 }
 
@@ -213,7 +224,7 @@ TEST_F(HandshakeTest, another_version_is_answered_with_both_versions) {
   hear(b, one);
   ASSERT_EQ(b.state(), State::kRefused);
   EXPECT_EQ(b.objection().reason, RefusalReason::kVersion);
-  EXPECT_THAT(b.objection().sentence, HasSubstr("version 1"));
+  EXPECT_THAT(b.objection().sentence, HasSubstr("version 2"));
   EXPECT_THAT(b.objection().sentence, HasSubstr("version 9"));
   hear(a, b.take_output());
   EXPECT_EQ(a.objection().reason, RefusalReason::kVersion);

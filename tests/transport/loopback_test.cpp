@@ -2,108 +2,28 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
-#include <cstring>
-#include <functional>
 #include <future>
-#include <map>
 #include <memory>
 #include <pp/loopback.hpp>
-#include <string>
 #include <thread>
 #include <vector>
+
+#include "loopback_nodes.hpp"
 
 namespace pp::transport {
 namespace {
 
+using loopback_test::id_of;
+using loopback_test::Loopback;
+using loopback_test::named;
+using loopback_test::Node;
+using loopback_test::words;
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-NodeId id_of(std::uint8_t number) {
-  NodeId id;
-  id.bytes.fill(number);
-  return id;
-}
-
-Introduction named(std::uint8_t number) {
-  Introduction introduction;
-  introduction.node = id_of(number);
-  introduction.name = "node" + std::to_string(number);
-  introduction.build = "build" + std::to_string(number);
-  introduction.workers = number;
-  return introduction;
-}
-
-std::vector<std::byte> words(std::uint64_t number, std::size_t count = 1) {
-  std::vector<std::byte> message(8 * count);
-  std::memcpy(message.data(), &number, sizeof number);
-  return message;
-}
-
-// A node that keeps what it is told, in order.
-struct Node : Handler {
-  std::unique_ptr<Transport> transport;
-  std::map<SessionId, Peer> up;
-  std::vector<SessionId> ups;
-  std::vector<std::uint64_t> heard;
-  std::vector<DownReason> downs;
-  std::vector<std::string> failed;
-  std::vector<Refusal> refused;
-  std::function<void(SessionId, std::uint64_t)> answer = [](SessionId, std::uint64_t) {};
-
-  Node(LoopbackWorld& world, Introduction introduction)
-      : transport(world.open(std::move(introduction))) {}
-
-  SessionId session() const { return ups.back(); }
-  Address address() const { return transport->self().addresses.front(); }
-  std::size_t poll(Time now) { return transport->poll(now, *this); }
-  bool send(std::uint64_t number) { return transport->send(session(), words(number)); }
-
-  void on_up(SessionId session, const Peer& peer) override {
-    EXPECT_TRUE(up.emplace(session, peer).second);
-    ups.push_back(session);
-  }
-  void on_message(SessionId session, std::span<const std::byte> message) override {
-    EXPECT_TRUE(up.contains(session));
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(message.data()) % 8, 0u);
-    std::uint64_t number = 0;
-    ASSERT_GE(message.size(), sizeof number);
-    std::memcpy(&number, message.data(), sizeof number);
-    heard.push_back(number);
-    answer(session, number);
-  }
-  void on_down(SessionId session, DownReason reason, std::string_view) override {
-    EXPECT_EQ(up.erase(session), 1u) << "one on_down for each on_up";
-    downs.push_back(reason);
-  }
-  void on_dial_failed(const Address& address, std::string_view) override {
-    failed.push_back(address.to_string());
-  }
-  void on_refused(const Refusal& refusal) override { refused.push_back(refusal); }
-};
-
-// Two nodes in virtual time that starts at 0.
-class Loopback : public testing::Test {
- protected:
-  static Time at(milliseconds since_start) { return Time{} + since_start; }
-  void both(Time now) {
-    a.poll(now);
-    b.poll(now);
-  }
-  void connect() {
-    a.transport->dial(b.address());
-    both(at(milliseconds(0)));
-    ASSERT_EQ(a.up.size(), 1u);
-    ASSERT_EQ(b.up.size(), 1u);
-  }
-
-  LoopbackWorld world;
-  Node a{world, named(1)};
-  Node b{world, named(2)};
-};
 
 TEST(LoopbackWorld, the_example_in_its_header_works) {
   LoopbackWorld world;
@@ -201,6 +121,7 @@ TEST_F(Loopback, nobody_listens_at_an_address_that_was_never_given) {
   a.transport->dial({"elsewhere", 1});
   a.poll(at(milliseconds(0)));
   EXPECT_THAT(a.failed, ElementsAre("loopback:9", "elsewhere:1"));
+  EXPECT_THAT(a.failures, ElementsAre(DialFailure::kRefused, DialFailure::kRefused));
 }
 
 TEST_F(Loopback, an_address_that_is_being_dialled_is_not_dialled_twice) {
@@ -304,7 +225,7 @@ TEST_F(Loopback, hanging_up_sends_what_is_queued_and_ends_both_ends) {
   both(at(milliseconds(1)));
   EXPECT_THAT(b.heard, ElementsAre(1));
   EXPECT_THAT(a.downs, ElementsAre(DownReason::kHungUp));
-  EXPECT_THAT(b.downs, ElementsAre(DownReason::kClosed));
+  EXPECT_THAT(b.downs, ElementsAre(DownReason::kGoodbye));
   EXPECT_FALSE(b.send(3));
   EXPECT_EQ(a.transport->backlog(a.session()), 0u);
   both(at(milliseconds(2)));
@@ -348,6 +269,7 @@ TEST_F(Loopback, a_cut_loses_what_is_in_flight_and_fails_dials_until_healed) {
   a.transport->dial(b.address());
   a.poll(at(milliseconds(6)));
   EXPECT_THAT(a.failed, ElementsAre("loopback:2"));
+  EXPECT_THAT(a.failures, ElementsAre(DialFailure::kUnreachable));
   world.heal(id_of(1), id_of(2));
   a.transport->dial(b.address());
   both(at(milliseconds(7)));
@@ -387,6 +309,7 @@ TEST_F(Loopback, a_killed_node_is_closed_after_what_it_had_sent_and_cannot_be_di
   b.transport->dial(a.address());
   b.poll(at(milliseconds(12)));
   EXPECT_THAT(b.failed, ElementsAre("loopback:1"));
+  EXPECT_THAT(b.failures, ElementsAre(DialFailure::kRefused));
   EXPECT_EQ(a.poll(at(milliseconds(12))), 0u);
   EXPECT_FALSE(a.transport->send(a.session(), words(3)));
   EXPECT_THAT(a.downs, IsEmpty());
@@ -465,6 +388,7 @@ TEST_F(Loopback, dialling_a_stopped_node_succeeds_when_it_resumes_in_time_and_fa
   EXPECT_THAT(a.failed, IsEmpty());
   a.poll(at(milliseconds(1500)));
   EXPECT_THAT(a.failed, ElementsAre("loopback:3"));
+  EXPECT_THAT(a.failures, ElementsAre(DialFailure::kNoAnswer));
 }
 
 TEST_F(Loopback, a_wait_with_nothing_to_do_ends_at_its_deadline) {

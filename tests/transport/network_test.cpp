@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <pp/interfaces.hpp>
 #include <set>
 #include <thread>
 
@@ -20,29 +21,11 @@ using std::chrono::milliseconds;
 using testing::Bytes;
 using testing::bytes_of;
 using testing::Diary;
+using testing::Network;
 using testing::Node;
 using testing::run;
 using testing::same_key;
 using testing::value_of;
-
-// Every test that moves messages runs once for each way the data can take.
-class Network : public ::testing::TestWithParam<const char*> {
- protected:
-  NetworkOptions options() const { return testing::options(GetParam()); }
-  Node open() { return open(options()); }
-  Node open(NetworkOptions with) {
-    return {open_network(same_key(key_), std::move(with)), Diary{}};
-  }
-  // Two nodes with one session, dialled by the first.
-  void connect(Node& a, Node& b) {
-    a.transport->dial(b.address());
-    ASSERT_TRUE(run({&a, &b}, [&] { return a.diary.live() == 1 && b.diary.live() == 1; }))
-        << (a.diary.failed_dials.empty() ? "" : a.diary.failed_dials.back().second)
-        << (a.diary.refusals.empty() ? "" : a.diary.refusals.back().sentence);
-  }
-
-  ClusterKey key_ = ClusterKey::generate();
-};
 
 INSTANTIATE_TEST_SUITE_P(Data, Network, ::testing::Values("off", "tcp;ofi_rxm"),
                          [](const auto& param) {
@@ -121,7 +104,7 @@ TEST_P(Network, what_was_queued_before_hanging_up_arrives) {
   ASSERT_TRUE(run({&a, &b}, [&] { return a.diary.live() == 0 && b.diary.live() == 0; }));
   EXPECT_EQ(b.diary.messages, 1000u);
   EXPECT_EQ(a.diary.downs[0].reason, DownReason::kHungUp);
-  EXPECT_EQ(b.diary.downs[0].reason, DownReason::kClosed);
+  EXPECT_EQ(b.diary.downs[0].reason, DownReason::kGoodbye);
   EXPECT_EQ(b.diary.downs[0].why, "enough");
 }
 
@@ -362,8 +345,60 @@ TEST_F(Door, a_dial_to_nobody_fails_and_says_where) {
   }
   a.transport->dial(nobody);
   ASSERT_TRUE(run({&a}, [&] { return !a.diary.failed_dials.empty(); }));
-  EXPECT_EQ(a.diary.failed_dials[0].first, nobody);
-  EXPECT_FALSE(a.diary.failed_dials[0].second.empty());
+  EXPECT_EQ(a.diary.failed_dials[0].address, nobody);
+  EXPECT_EQ(a.diary.failed_dials[0].failure, DialFailure::kRefused);
+  EXPECT_FALSE(a.diary.failed_dials[0].why.empty());
+}
+
+TEST_F(Door, a_dial_to_where_no_way_leads_is_unreachable_and_not_refused) {
+  Node a = open();
+  a.transport->dial({"255.255.255.255", 7001});  // a whole network is no peer
+  ASSERT_TRUE(run({&a}, [&] { return !a.diary.failed_dials.empty(); }));
+  EXPECT_EQ(a.diary.failed_dials[0].failure, DialFailure::kUnreachable);
+}
+
+TEST_F(Door, a_dial_to_somebody_who_closes_before_it_is_proven_is_unreachable) {
+  Node a = open();
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&at), size), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), 0);
+  a.transport->dial({"127.0.0.1", ntohs(at.sin_port)});
+  a.transport->poll(Clock::now(), a.diary);
+  ::close(::accept(listener, nullptr, nullptr));
+  ASSERT_TRUE(run({&a}, [&] { return !a.diary.failed_dials.empty(); }));
+  EXPECT_EQ(a.diary.failed_dials[0].failure, DialFailure::kUnreachable);
+  ::close(listener);
+}
+
+TEST_F(Door, who_listens_everywhere_publishes_addresses_that_can_be_dialled) {
+  NetworkOptions everywhere = options();
+  everywhere.listen = {"0.0.0.0", 0};
+  everywhere.interface = "127.0.0.1";
+  Node a = open(everywhere), b = open();
+  ASSERT_EQ(a.transport->self().addresses.size(), 1u);
+  EXPECT_EQ(a.address().host, "127.0.0.1");
+  EXPECT_NE(a.address().port, 0);
+  b.transport->dial(a.address());
+  EXPECT_TRUE(run({&a, &b}, [&] { return a.diary.live() == 1 && b.diary.live() == 1; }));
+}
+
+TEST_F(Door, who_is_told_nothing_publishes_every_address_of_a_real_network) {
+  NetworkOptions anywhere = options();
+  anywhere.listen = {"", 0};
+  Node a = open(anywhere);
+  std::set<std::string> usable;
+  const std::vector<Interface> all = interfaces();
+  for (const Interface& it : usable_among(all)) usable.insert(it.address);
+  for (const Address& address : a.transport->self().addresses) {
+    if (usable.empty()) usable.insert(choose_among(all, "").address);
+    EXPECT_TRUE(usable.contains(address.host)) << address.host;
+    EXPECT_EQ(address.port, a.address().port);
+  }
 }
 
 TEST_F(Door, a_name_is_looked_up) {

@@ -4,112 +4,23 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <deque>
-#include <utility>
 #include <vector>
+
+#include "session_ends.hpp"
 
 namespace pp::transport {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using Frame = std::vector<std::byte>;
-
-constexpr std::uint64_t kNumberA = 1001, kNumberB = 1002;
-const Time kStart = Time{} + seconds(100);
-
-Secret secret(std::uint8_t fill) {
-  Secret s;
-  s.bytes().fill(fill);
-  return s;
-}
-
-Frame message(std::size_t size, std::uint64_t mark = 0) {
-  Frame bytes(size, std::byte{0});
-  for (std::size_t i = 0; i < size; i += 8) {
-    const std::uint64_t word = mark * 1'000'003 + i;
-    std::memcpy(bytes.data() + i, &word, sizeof word);
-  }
-  return bytes;
-}
-
-struct Inbox : MessageSink {
-  std::vector<Frame> messages;
-  void on_message(std::span<const std::byte> bytes) override {
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % 8, 0u);
-    messages.emplace_back(bytes.begin(), bytes.end());
-  }
-};
-
-// One end, and the frames on their way to the other on each lane.
-struct End {
-  End(DataChannel data, bool is_a, std::uint32_t credit, std::uint32_t peers_credit)
-      : session(setup(data, is_a, credit, peers_credit), kStart) {}
-
-  static Session::Setup setup(DataChannel data, bool is_a, std::uint32_t credit,
-                              std::uint32_t peers_credit) {
-    Session::Setup setup;
-    setup.agreement.cipher = Cipher::kChaCha20Poly1305;
-    setup.agreement.data = data;
-    setup.agreement.control_sending = secret(is_a ? 1 : 2);
-    setup.agreement.control_receiving = secret(is_a ? 2 : 1);
-    setup.agreement.data_sending = secret(is_a ? 3 : 4);
-    setup.agreement.data_receiving = secret(is_a ? 4 : 3);
-    setup.agreement.peer.session = is_a ? kNumberB : kNumberA;
-    setup.agreement.peer.credit_frames = peers_credit;
-    setup.own_number = is_a ? kNumberA : kNumberB;
-    setup.credit_frames = credit;
-    return setup;
-  }
-
-  // Everything it has to say now, on one lane, as if the network took it all.
-  std::deque<Frame> say(Lane lane, Time now = kStart) {
-    std::deque<Frame> said;
-    for (;;) {
-      const auto frame = session.frame(lane, now);
-      if (frame.empty()) return said;
-      said.emplace_back(frame.begin(), frame.end());
-      session.sent(lane, now);
-    }
-  }
-  SessionVerdict hear(Lane lane, Frame frame, Time now = kStart) {
-    return session.receive(lane, frame, now, inbox);
-  }
-  SessionVerdict hear(Lane lane, const std::deque<Frame>& frames, Time now = kStart) {
-    for (const Frame& frame : frames)
-      if (const SessionVerdict verdict = hear(lane, frame, now); verdict != SessionVerdict::kGood)
-        return verdict;
-    return SessionVerdict::kGood;
-  }
-
-  Session session;
-  Inbox inbox;
-};
-
-// Two ends with one lane, or with two; credit of four frames.
-class OneLane : public ::testing::Test {
- protected:
-  End a{DataChannel::kControl, true, 4, 4}, b{DataChannel::kControl, false, 4, 4};
-
-  void settle(Time now = kStart) {
-    for (;;) {
-      const auto from_a = a.say(Lane::kControl, now), from_b = b.say(Lane::kControl, now);
-      if (from_a.empty() && from_b.empty()) return;
-      ASSERT_EQ(b.hear(Lane::kControl, from_a, now), SessionVerdict::kGood) << b.session.why();
-      ASSERT_EQ(a.hear(Lane::kControl, from_b, now), SessionVerdict::kGood) << a.session.why();
-    }
-  }
-};
-
-class TwoLanes : public ::testing::Test {
- protected:
-  End a{DataChannel::kFabric, true, 4, 4}, b{DataChannel::kFabric, false, 4, 4};
-
-  void open() {
-    b.hear(Lane::kData, a.say(Lane::kData));
-    a.hear(Lane::kData, b.say(Lane::kData));
-  }
-};
+using testing::End;
+using testing::forge;
+using testing::Frame;
+using testing::kStart;
+using testing::message;
+using testing::OneLane;
+using testing::piece;
+using testing::TwoLanes;
 
 TEST_F(OneLane, it_is_open_at_once_and_has_nothing_to_say) {
   EXPECT_TRUE(a.session.open());
@@ -201,22 +112,6 @@ TEST_F(OneLane, a_peer_that_ignores_its_credit_is_a_violation) {
   EXPECT_EQ(b.hear(Lane::kControl, liar.say(Lane::kControl)), SessionVerdict::kViolation);
   EXPECT_STREQ(b.session.why(), "a message came without credit");
   EXPECT_EQ(b.session.counters().violations, 1u);
-}
-
-// A frame with a payload and header of our choice, sealed as b expects it from a.
-Frame forge(std::span<const std::byte> payload, FrameHeader header = {}) {
-  SealedChannel channel(Cipher::kChaCha20Poly1305, secret(1), secret(2), kNumberA, kNumberB);
-  Frame frame(kFrameOverhead + payload.size());
-  std::copy(payload.begin(), payload.end(), frame.begin() + sizeof header);
-  channel.seal(frame, header);
-  return frame;
-}
-
-Frame piece(std::uint32_t length, std::uint32_t kind, std::size_t bytes) {
-  Frame out(sizeof(PieceHeader) + bytes);
-  const PieceHeader header{length, kind};
-  std::memcpy(out.data(), &header, sizeof header);
-  return out;
 }
 
 TEST_F(OneLane, malformed_pieces_are_violations) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
@@ -49,12 +50,22 @@ class Diary : public Handler {
   };
   std::vector<Up> ups;
   std::vector<Down> downs;
-  std::vector<std::pair<Address, std::string>> failed_dials;
+  struct FailedDial {
+    Address address;
+    DialFailure failure;
+    std::string why;
+  };
+  std::vector<FailedDial> failed_dials;
   std::vector<Refusal> refusals;
   std::size_t messages = 0;
+  std::vector<Bytes> words;
+  std::function<void(SessionId)> greet;
   std::function<void(SessionId, std::span<const std::byte>)> read;
 
-  void on_up(SessionId session, const Peer& peer) override { ups.push_back({session, peer}); }
+  void on_up(SessionId session, const Peer& peer) override {
+    ups.push_back({session, peer});
+    if (greet) greet(session);
+  }
   void on_message(SessionId session, std::span<const std::byte> message) override {
     ++messages;
     if (read) read(session, message);
@@ -62,12 +73,22 @@ class Diary : public Handler {
   void on_down(SessionId session, DownReason reason, std::string_view why) override {
     downs.push_back({session, reason, std::string(why)});
   }
-  void on_dial_failed(const Address& address, std::string_view why) override {
-    failed_dials.emplace_back(address, why);
+  void on_word(SessionId session, std::span<const std::byte> word) override {
+    EXPECT_TRUE(is_up(session)) << "a word of nobody's";
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(word.data()) % 8, 0u);
+    words.emplace_back(word.begin(), word.end());
+  }
+  void on_dial_failed(const Address& address, DialFailure failure, std::string_view why) override {
+    failed_dials.push_back({address, failure, std::string(why)});
   }
   void on_refused(const Refusal& refusal) override { refusals.push_back(refusal); }
 
   std::size_t live() const { return ups.size() - downs.size(); }
+  bool is_up(SessionId session) const {
+    const auto is_it = [session](const auto& told) { return told.session == session; };
+    return std::any_of(ups.begin(), ups.end(), is_it) &&
+           std::none_of(downs.begin(), downs.end(), is_it);
+  }
 };
 
 // A node with its diary. Everything listens on 127.0.0.1.
@@ -119,5 +140,25 @@ inline bool run(std::vector<Node*> nodes, const std::function<bool()>& done,
   }
   return true;
 }
+
+// Every test that moves messages or words runs once for each way the data can take.
+class Network : public ::testing::TestWithParam<const char*> {
+ protected:
+  NetworkOptions options() const { return testing::options(GetParam()); }
+  bool on_the_fabric() const { return std::string(GetParam()) != "off"; }
+  Node open() { return open(options()); }
+  Node open(NetworkOptions with) {
+    return {open_network(same_key(key_), std::move(with)), Diary{}};
+  }
+  // Two nodes with one session, dialled by the first.
+  void connect(Node& a, Node& b) {
+    a.transport->dial(b.address());
+    ASSERT_TRUE(run({&a, &b}, [&] { return a.diary.live() == 1 && b.diary.live() == 1; }))
+        << (a.diary.failed_dials.empty() ? "" : a.diary.failed_dials.back().why)
+        << (a.diary.refusals.empty() ? "" : a.diary.refusals.back().sentence);
+  }
+
+  ClusterKey key_ = ClusterKey::generate();
+};
 
 }  // namespace pp::transport::testing

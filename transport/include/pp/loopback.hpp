@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <pp/transport.hpp>
 
@@ -29,6 +30,9 @@ class LoopbackWorld {
 
   // Each message from now on takes this long, in the time passed to poll().
   void delay(std::chrono::nanoseconds per_message);
+  // So many of the words (Transport::send_word) get lost, 0 to 1; messages do not, a session is a
+  // stream.
+  void lose(double probability, std::uint64_t seed);
   // Ends the session between the two as if the wire were cut; what was in flight is lost; dialling fails
   // until heal(). on_down(kClosed) follows at both.
   void cut(const NodeId& a, const NodeId& b);
@@ -39,6 +43,13 @@ class LoopbackWorld {
   void stop(const NodeId& node);
   void resume(const NodeId& node);
   void set_dead_limit(std::chrono::milliseconds dead);
+
+  // For a simulation that polls only who has something to do. Nodes are numbered from 0 in the order
+  // in which they were opened.
+  // Those for which something has come since the last call.
+  std::vector<std::size_t> stirred();
+  // When the node is to be polled; Time::min() for now, Time::max() if nothing is on its way.
+  Time next_due(std::size_t node) const;
 
   struct State;
 

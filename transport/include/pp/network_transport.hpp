@@ -16,8 +16,9 @@ struct Limits {
   std::chrono::milliseconds connect{2000};     // TCP connect
   std::chrono::milliseconds handshake{2000};   // from accepted or connected to proven
   std::chrono::milliseconds fabric{5000};      // from proven to both data directions open
-  std::chrono::milliseconds heartbeat{1000};   // an otherwise silent session says that it lives
-  std::chrono::milliseconds dead{3000};        // silence after which a session is over
+  std::chrono::milliseconds heartbeat{1000};   // what was received is acknowledged within this time
+  std::chrono::milliseconds dead{3000};        // no answer for so long: a session is over
+  std::chrono::milliseconds keepalive{1000};   // an idle session says that it lives
   std::uint32_t unproven = 64;                 // connections under handshake (protocol.md rule 26)
   std::uint32_t unproven_per_source = 8;
   std::uint32_t credit_frames = 64;            // data frames a peer may have in flight towards us
@@ -25,9 +26,13 @@ struct Limits {
 
 struct NetworkOptions {
   Introduction introduction;
-  // Where the control port listens; port 0 takes any free one. An empty host chooses an interface: `interface`
-  // if given, otherwise the first one that is up, is not loopback and is not a container's or a virtual bridge.
+  // Where the control port listens; port 0 takes any free one. An empty host chooses: `interface` if
+  // given; otherwise every interface that is up, is not loopback and is not a container's or a virtual
+  // bridge. If there are several, the addresses of all are published, in the order: the one that leads
+  // `towards`, or over which the first contact came; then the system's. The fabric is bound to the first
+  // of them, and carries the data of sessions that run over it.
   Address listen;
+  std::vector<Address> towards;                // who will be dialled
   std::string interface;                       // "eth0"; empty = choose
   // "tcp;ofi_rxm" (default), another libfabric provider by name, or "off": the same sealed frames on the
   // control connection and no fabric port open (protocol.md rule 28).

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -22,7 +23,19 @@ struct NodeId {
   // All 32 hexadecimal digits.
   std::string to_string() const;
 
-  friend auto operator<=>(const NodeId&, const NodeId&) = default;
+  friend bool operator==(const NodeId&, const NodeId&) = default;
+  // As the bytes compare; two words at a time, because maps of thousands of nodes do little else.
+  friend std::strong_ordering operator<=>(const NodeId& a, const NodeId& b) noexcept {
+    const std::strong_ordering first = a.word(0) <=> b.word(0);
+    return first != 0 ? first : a.word(8) <=> b.word(8);
+  }
+
+ private:
+  std::uint64_t word(std::size_t from) const noexcept {
+    std::uint64_t word = 0;
+    for (std::size_t i = from; i < from + 8; ++i) word = word << 8 | bytes[i];
+    return word;
+  }
 };
 
 }  // namespace pp

@@ -29,7 +29,9 @@ struct Introduction {
   std::uint64_t function_table = 0;   // fingerprint: nodes with different functions refuse each other
   std::string build;                  // compiler and version, for the sentence of a refusal
   std::string launch;                 // the launch it belongs to, or empty
-  std::vector<Address> addresses;     // where its control port can be dialled (filled by the transport)
+  bool driver = false;                // it runs a program's body; others serve
+  // Where its control port can be dialled, the most promising first (filled by the transport).
+  std::vector<Address> addresses;
 };
 
 struct Peer {
@@ -40,7 +42,8 @@ struct Peer {
 };
 
 enum class DownReason {
-  kClosed,      // the peer's process ended or closed the connection
+  kClosed,      // the peer's process ended, or the connection broke, without a word
+  kGoodbye,     // the peer ended it in order
   kSilent,      // nothing was heard for longer than Limits::dead
   kReplaced,    // a newer proven session with the same node took its place (protocol.md rule 18)
   kViolation,   // a bad seal or a malformed frame: an attack or a bug, counted as such
@@ -62,6 +65,14 @@ enum class RefusalReason {
 };
 std::string_view to_string(RefusalReason reason);
 
+// Why a dial came to nothing.
+enum class DialFailure {
+  kRefused,      // the host is there, and nobody listens at that port
+  kNoAnswer,     // nothing came back within the limit
+  kUnreachable,  // no route, no such name, or the connection broke before it was proven
+};
+std::string_view to_string(DialFailure failure);
+
 struct Refusal {
   Address remote;
   RefusalReason reason{};
@@ -74,6 +85,7 @@ struct Counters {
   std::uint64_t frames_sent = 0, frames_received = 0;
   std::uint64_t bytes_sent = 0, bytes_received = 0;
   std::uint64_t messages_sent = 0, messages_received = 0;
+  std::uint64_t words_sent = 0, words_received = 0;
   std::uint64_t refusals = 0;      // proven or not, by us or by them; kDuplicate is not counted
   std::uint64_t violations = 0;    // bad seals and malformed frames within sessions
   std::uint64_t sessions_up = 0, sessions_down = 0;
@@ -88,10 +100,14 @@ class Handler {
   virtual void on_up(SessionId session, const Peer& peer) = 0;
   // One whole message. `message` is 8-byte aligned, a multiple of 8 long, and gone after the call.
   virtual void on_message(SessionId session, std::span<const std::byte> message) = 0;
+  // A word that rode in a heartbeat (Transport::send_word). Aligned as a message is; gone after the
+  // call. Words are not ordered with messages.
+  virtual void on_word(SessionId session, std::span<const std::byte> word) = 0;
   // Everything that had already arrived has been handed over; nothing follows under this number.
   virtual void on_down(SessionId session, DownReason reason, std::string_view why) = 0;
-  // A dial() came to nothing: nobody there, no route, no answer in time. Who dialled may try again.
-  virtual void on_dial_failed(const Address& address, std::string_view why) = 0;
+  // A dial() came to nothing. Who dialled may try again.
+  virtual void on_dial_failed(const Address& address, DialFailure failure,
+                              std::string_view why) = 0;
   virtual void on_refused(const Refusal& refusal) = 0;
 };
 
@@ -114,18 +130,32 @@ class Transport {
   // Memory: the caller bounds what it queues by looking at backlog().
   virtual bool send(SessionId session, std::span<const std::byte> message) = 0;
 
+  // A small message (a multiple of 8 bytes, at most kMaxWord) that rides in a heartbeat: it overtakes
+  // what send() has queued, costs no credit, and may be lost without a word; nobody is told. False:
+  // no such session, or too many words wait already.
+  virtual bool send_word(SessionId session, std::span<const std::byte> word) = 0;
+
   // Bytes queued for this session and not yet given to the network; 0 for an unknown session.
   virtual std::size_t backlog(SessionId session) const = 0;
 
   // Sends what is queued as far as credit allows at once, then ends the session; on_down(kHungUp) follows.
   virtual void hang_up(SessionId session, std::string_view why) = 0;
 
+  // Ends the session without a last word to a peer that is taken for dead: what is queued is dropped.
+  // on_down(kHungUp) follows in the next poll().
+  virtual void abandon(SessionId session, std::string_view why) = 0;
+
+  // From now on wait() also returns while this descriptor is readable; it must stay open as long as
+  // the transport lives. (The loopback world looks at none.)
+  virtual void watch(int descriptor) = 0;
+
   // Moves whatever can be moved at `now`, without blocking; returns how many events there were.
   virtual std::size_t poll(Time now, Handler& handler) = 0;
 
   // Blocks until something can be moved, wake() was called since the last wait() began, or `deadline` has
   // come; returns early whenever a timer of the transport's own is due. Uses no CPU while it waits.
-  virtual void wait(Time deadline) = 0;
+  // True: a descriptor given to watch() is readable.
+  virtual bool wait(Time deadline) = 0;
 
   // Ends the current or the next wait(). Any thread; cheap when nobody waits.
   virtual void wake() noexcept = 0;
@@ -136,5 +166,9 @@ class Transport {
 // No message is larger; larger ones are refused by assertion at the sender and end the session at the receiver.
 // Room for a value of 1 GiB and what it is wrapped in.
 inline constexpr std::size_t kMaxMessage = (std::size_t{1} << 30) + (std::size_t{64} << 20);
+
+
+// The same for a word.
+inline constexpr std::size_t kMaxWord = 4096;
 
 }  // namespace pp::transport
