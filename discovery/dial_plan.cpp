@@ -51,9 +51,7 @@ struct DialPlan::State {
     return half + std::chrono::nanoseconds(part(random));
   }
 
-  bool has_session(const Entry& entry) const {
-    return entry.node && sessions.contains(*entry.node);
-  }
+  bool is_member(const Entry& entry) const { return entry.node && members.contains(*entry.node); }
 
   static bool under_way(const Entry& entry, Time now) {
     return entry.dialled && now - *entry.dialled < kForgottenDial;
@@ -82,7 +80,7 @@ struct DialPlan::State {
   }
 
   std::map<Address, Entry> entries;
-  std::map<NodeId, unsigned> sessions;  // two for the moment in which a new one replaces an old one
+  std::set<NodeId> members;
   std::mt19937_64 random;
   std::optional<Time> next;  // the answer of next_due(); empty after a change
 };
@@ -98,12 +96,14 @@ void DialPlan::sighted(const Address& address, Time now) {
   state_->next.reset();
 }
 
-void DialPlan::sighted(const Address& address, const NodeId& node, Time) {
+void DialPlan::sighted(const Address& address, const std::optional<NodeId>& node, Time not_before) {
+  const bool known = state_->entries.contains(address);
   Entry* entry = state_->entry_of(address);
-  if (entry == nullptr || entry->node == node) return;
+  if (entry == nullptr || (known && (!node || entry->node == node))) return;
   // Hearsay does not change whom we met there ourselves while that node is with us.
-  if (state_->has_session(*entry) || (entry->kept && entry->node)) return;
+  if (state_->is_member(*entry) || (entry->kept && entry->node)) return;
   entry->node = node;
+  if (!known) entry->not_before = not_before;
   state_->next.reset();
 }
 
@@ -111,48 +111,44 @@ void DialPlan::up(const NodeId& node, const Address& remote,
                   const std::vector<Address>& addresses) {
   State& s = *state_;
   s.next.reset();
-  ++s.sessions[node];
-  const auto met = [&node](Entry& entry) {
-    entry.node = node;
-    entry.failures = 0;
-    entry.dialled.reset();
-  };
+  s.members.insert(node);
   // If it dialled us, the other end is a port where nobody listens: not an address to remember.
-  const auto dialled = s.entries.find(remote);
-  if (dialled != s.entries.end()) met(dialled->second);
-  for (const Address& address : addresses) {
-    Entry* entry = s.entry_of(address);
-    if (entry == nullptr) continue;
+  const auto met = [&](const Address& address, bool by_us) {
+    const auto entry = s.entries.find(address);
+    if (entry == s.entries.end()) return;
     // Several hosts may call the same address their own (127.0.0.1): who answered there stays.
-    if (entry->node != node && s.has_session(*entry)) continue;
-    met(*entry);
-  }
+    if (!by_us && entry->second.node != node && s.is_member(entry->second)) return;
+    entry->second.node = node;
+    entry->second.failures = 0;
+    entry->second.dialled.reset();
+  };
+  met(remote, true);
+  for (const Address& address : addresses) met(address, false);
 }
 
 void DialPlan::down(const NodeId& node, Time now) {
   State& s = *state_;
-  const auto found = s.sessions.find(node);
-  if (found == s.sessions.end() || --found->second > 0) return;
-  s.sessions.erase(found);
+  s.members.erase(node);
   s.next.reset();
-  for (auto& [address, entry] : s.entries) {
-    if (entry.node != node) continue;
-    entry.dialled.reset();
-    // At once, but not in a circle with a peer that takes sessions only to drop them.
-    entry.not_before = entry.last_dial ? std::max(now, *entry.last_dial + kFirstPause) : now;
+  for (auto each = s.entries.begin(); each != s.entries.end();) {
+    Entry& entry = each->second;
+    if (entry.node != node || entry.is_self) {
+      ++each;
+    } else if (!entry.kept) {
+      each = s.entries.erase(each);
+    } else {
+      entry.dialled.reset();
+      // At once, but not in a circle with a peer that takes sessions only to drop them.
+      entry.not_before = entry.last_dial ? std::max(now, *entry.last_dial + kFirstPause) : now;
+      ++each;
+    }
   }
 }
 
 void DialPlan::left(const NodeId& node, Time now) {
   down(node, now);
-  State& s = *state_;
-  if (s.sessions.contains(node)) return;
-  std::erase_if(s.entries, [&node](const auto& known) {
-    return known.second.node == node && !known.second.kept && !known.second.is_self;
-  });
-  for (auto& [address, entry] : s.entries) {
-    if (entry.node == node) entry.not_before = now + kLongestPause;
-  }
+  for (auto& [address, entry] : state_->entries)
+    if (entry.node == node && !entry.is_self) entry.not_before = now + kLongestPause;
 }
 
 void DialPlan::failed(const Address& address, Time now) {
@@ -175,7 +171,7 @@ void DialPlan::refused(const Address& address, transport::RefusalReason reason, 
     case kTimeout:
       return failed(address, now);
     case kDuplicate: {
-      // Its session is with us, or will be within moments; down() makes it due again.
+      // It is with us, or will be within moments; down() makes it due again.
       s.next.reset();
       const auto found = s.entries.find(address);
       if (found == s.entries.end()) return;
@@ -202,7 +198,7 @@ std::vector<Address> DialPlan::due(Time now) {
   std::vector<std::pair<Time, std::map<Address, Entry>::iterator>> ready;
   for (auto entry = s.entries.begin(); entry != s.entries.end(); ++entry) {
     const Entry& it = entry->second;
-    if (it.is_self || s.has_session(it)) continue;
+    if (it.is_self || s.is_member(it)) continue;
     if (State::under_way(it, now)) {
       if (it.node) busy.insert(*it.node);
     } else if (it.not_before <= now) {
@@ -229,13 +225,13 @@ Time DialPlan::next_due(Time now) const {
   Time next = Time::max();
   std::map<NodeId, Time> busy;  // until when at the latest
   for (const auto& [address, it] : s.entries) {
-    if (it.is_self || s.has_session(it) || !State::under_way(it, now)) continue;
+    if (it.is_self || s.is_member(it) || !State::under_way(it, now)) continue;
     const Time until = *it.dialled + kForgottenDial;
     next = std::min(next, until);
     if (it.node) busy.emplace(*it.node, until);
   }
   for (const auto& [address, it] : s.entries) {
-    if (it.is_self || s.has_session(it) || State::under_way(it, now)) continue;
+    if (it.is_self || s.is_member(it) || State::under_way(it, now)) continue;
     if (it.node && busy.contains(*it.node)) continue;
     next = std::min(next, it.not_before);
   }

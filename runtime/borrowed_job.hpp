@@ -54,6 +54,7 @@ class BorrowedJob final : public Job {
   const SessionId lender;
   const std::uint64_t number;
   std::size_t place_in_list = 0;  // the courier's
+  bool given_up = false;          // the courier's: it went back before its end
   bool placed = false;            // here and nowhere else: it is not given back to be run by others
 
  private:

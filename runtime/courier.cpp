@@ -9,21 +9,24 @@ namespace pp::runtime {
 namespace {
 
 constexpr std::chrono::seconds kLoadEvery{1};
-constexpr std::chrono::seconds kGoodbyeLimit{1};       // for the last messages at the end
 constexpr std::size_t kResultsPerMessage = 64 * 1024;  // bytes, about
 
 }  // namespace
 
 Courier::Courier(const Options& options, std::unique_ptr<transport::Transport> transport,
-                 Parts parts)
+                 Sources sources, Parts parts)
     : options_(options),
       parts_(parts),
       transport_(std::move(transport)),
-      seeds_(options.peers),
-      plan_(std::hash<NodeId>{}(transport_->self().node)),
+      neighbourhood_(*transport_, {.suspect = options.suspect, .dead = options.dead},
+                     std::hash<NodeId>{}(transport_->self().node), *this),
       ledger_(options.retries),
       thief_(std::hash<NodeId>{}(transport_->self().node)),
-      told_workers_(transport_->self().workers) {}
+      told_workers_(transport_->self().workers) {
+  for (auto& source : sources) neighbourhood_.add(std::move(source));
+  const auto& addresses = transport_->self().addresses;
+  if (!addresses.empty()) board_.lock()->address = addresses.front().to_string();
+}
 
 Courier::~Courier() {
   stop();
@@ -52,9 +55,11 @@ void Courier::run() {
     turn(now);
     // Handling what came may have made more to do.
     if (transport_->poll(now, *this) > 0 || sent_) continue;
-    transport_->wait(std::min({next_load_, plan_.next_due(now), seeds_.next_due(now)}));
+    Clock::time_point due = std::min(next_load_, neighbourhood_.next_due(now));
+    if (drain_until_ && !hung_up_) due = std::min(due, *drain_until_);
+    readable_ = transport_->wait(due);
   }
-  say_goodbye();
+  if (!hung_up_) say_goodbye();
 }
 
 // Everything that is not an answer to a message.
@@ -67,49 +72,13 @@ void Courier::turn(Clock::time_point now) {
   serve_thieves();
   steal();
   tell_load(now);
-  dial(now);
+  if (crew_->workers() != told_workers_) {
+    told_workers_ = crew_->workers();
+    neighbourhood_.set_workers(told_workers_, now);
+  }
+  neighbourhood_.poll(now, std::exchange(readable_, false));
   look_after_driver(now);
-}
-
-void Courier::say_goodbye() {
-  send_results();
-  return_borrowed(parts_.queue.drop_borrowed([](const Job&) { return true; }),
-                  messages::Reason::kLeaving);
-  for (Job* job : ledger_.close()) {
-    fail(*job, Failure::of(Failure::Kind::kClosed,
-                           "pp: the runtime ended while another node had this job"));
-  }
-  for (auto& [session, record] : peers_) say_leave(session, record);
-  // A grant may be under way to us until the peer has answered: it goes back as it comes.
-  const auto everybody_answered = [this] {
-    return std::all_of(peers_.begin(), peers_.end(),
-                       [](const auto& peer) { return peer.second.left; });
-  };
-  poll_until(everybody_answered);
-  std::vector<SessionId> sessions;
-  for (const auto& [session, record] : peers_) sessions.push_back(session);
-  for (const SessionId session : sessions) transport_->hang_up(session, "goodbye");
-  poll_until([this] { return peers_.empty(); });
-}
-
-template <class Condition>
-void Courier::poll_until(Condition holds) {
-  const Clock::time_point limit = Clock::now() + kGoodbyeLimit;
-  while (!holds() && Clock::now() < limit) {
-    sent_ = false;
-    if (transport_->poll(Clock::now(), *this) == 0 && !sent_) transport_->wait(limit);
-  }
-}
-
-// The last word of a node on a session but for what it returns: whoever hears it gives it nothing
-// any more, and says so too.
-void Courier::say_leave(SessionId session, PeerRecord& record) {
-  if (std::exchange(record.told, true)) return;
-  send(session,
-       messages::encode_leave(
-           stopping_.load(std::memory_order_relaxed)
-               ? (options_.role == Role::kDriver ? "the program has ended" : "the worker leaves")
-               : "understood"));
+  look_after_drain(now);
 }
 
 void Courier::send(SessionId to, const messages::Encoded& message) {
@@ -147,6 +116,7 @@ void Courier::send_results() {
     results.clear();
   };
   for (BorrowedJob* job : finished) {
+    if (job->given_up) continue;  // it went back, and its owner has begun it again
     forget_borrowed(*job);
     auto& [results, bytes] = home[job->lender];
     messages::Result& result = results.emplace_back();
@@ -169,10 +139,20 @@ void Courier::send_results() {
   for (BorrowedJob* job : finished) job->release();
 }
 
-messages::Load Courier::load() const {
+std::uint32_t Courier::queued() const {
+  const Queue& queue = parts_.queue;
+  return static_cast<std::uint32_t>(
+      std::min<std::size_t>(queue.own() + queue.borrowed() + queue.elsewhere(), UINT32_MAX));
+}
+
+discovery::Load Courier::load() const {
+  if (crew_ == nullptr) return {};  // before start()
+  return {queued(), crew_->idle(), crew_->workers()};
+}
+
+messages::Load Courier::full_load() const {
   messages::Load load;
-  load.queued = static_cast<std::uint32_t>(std::min<std::size_t>(
-      parts_.queue.own() + parts_.queue.borrowed() + parts_.queue.elsewhere(), UINT32_MAX));
+  load.queued = queued();
   load.workers = crew_->workers();
   load.idle = crew_->idle();
   const Crew::Totals totals = crew_->totals();
@@ -182,25 +162,44 @@ messages::Load Courier::load() const {
   return load;
 }
 
+// An idle node has nothing to tell.
 void Courier::tell_load(Clock::time_point now) {
   const bool ask = ask_due_.exchange(false, std::memory_order_relaxed);
-  const bool changed = crew_->workers() != told_workers_;
+  const bool changed = crew_->workers() != told_load_.workers;
   if (!ask && !changed && now < next_load_) return;
   next_load_ = now + kLoadEvery;
   placed_due_.store(true, std::memory_order_relaxed);
-  messages::Load word = load();
-  told_workers_ = word.workers;
+  copy_figures();
+  messages::Load word = full_load();
+  if (!ask && word == told_load_) return;
+  told_load_ = word;
   if (ask) word.ask = board_.lock()->asked;
   const messages::Encoded message = messages::encode(word);
-  for (const auto& [session, record] : peers_) send(session, message);
+  for (const auto& [session, record] : peers_)
+    if (!record.resting) send(session, message);
+}
+
+// Sources and transport belong to the courier's thread; others read what they count from the board.
+void Courier::copy_figures() {
+  const discovery::Discovery::Ignored ignored = neighbourhood_.ignored();
+  const transport::Counters said = transport_->counters();
+  auto board = board_.lock();
+  board->ignored = {ignored.foreign, ignored.forged, ignored.replayed, ignored.malformed};
+  board->messages = said.messages_sent;
+  board->words = said.words_sent;
+  board->bytes = said.bytes_sent;
+  // Nobody waits for what nobody has asked for.
+  if (std::exchange(board->copied, board->asked) != board->asked) board_changed_.notify_all();
 }
 
 std::vector<NodeView> Courier::nodes() const {
   std::vector<NodeView> views;
   auto board = board_.lock();
-  for (const auto& [session, view] : board->present) views.push_back(view);
+  for (const auto& [node, view] : board->present) views.push_back(view);
   return views;
 }
+
+std::string Courier::address() const { return board_.lock()->address; }
 
 bool Courier::wait_for_nodes(std::size_t others, Clock::time_point deadline) const {
   auto board = board_.lock();
@@ -208,29 +207,38 @@ bool Courier::wait_for_nodes(std::size_t others, Clock::time_point deadline) con
                           [&] { return board->present.size() >= others; });
 }
 
-bool Courier::wait_for_goodbye() {
+Courier::Farewell Courier::wait_for_goodbye() {
   auto board = board_.lock();
-  board.wait(board_changed_, [&] { return board->goodbye || board->driver_gone; });
-  return board->goodbye;
+  board.wait(board_changed_,
+             [&] { return board->goodbye || board->driver_gone || board->drained.has_value(); });
+  if (board->drained) return Farewell::kDrained;
+  return board->goodbye ? Farewell::kGoodbye : Farewell::kDriverGone;
 }
 
 Courier::Figures Courier::figures(Clock::time_point deadline) {
   Figures figures;
+  std::uint64_t asked = 0;
   {
     auto board = board_.lock();
-    board->answers_missing = board->present.size();
-    ++board->asked;
+    board->answers_missing = board->sessions;
+    asked = ++board->asked;
   }
   ask_due_.store(true, std::memory_order_relaxed);
   wake();
   auto board = board_.lock();
-  board.wait_until(board_changed_, deadline, [&] { return board->answers_missing == 0; });
+  board.wait_until(board_changed_, deadline, [&board, asked] {
+    return board->answers_missing == 0 && board->copied >= asked;
+  });
   for (const auto& [id, node] : board->figures) figures.nodes.push_back(node);
   figures.lent = board->lent;
   figures.lost = board->lost;
   figures.late = board->late;
   figures.refused = board->refused;
   figures.stolen = stolen_.load(std::memory_order_relaxed);
+  figures.ignored = board->ignored;
+  figures.messages = board->messages;
+  figures.words = board->words;
+  figures.bytes = board->bytes;
   return figures;
 }
 

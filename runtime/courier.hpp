@@ -4,13 +4,14 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <pp/dial_plan.hpp>
 #include <pp/discovery.hpp>
 #include <pp/function_table.hpp>
+#include <pp/neighbourhood.hpp>
 #include <pp/runtime.hpp>
 #include <pp/transport.hpp>
 #include <set>
@@ -38,6 +39,7 @@ namespace pp::runtime {
 class Courier final : public Crew::Outside,
                       public BorrowedJob::Desk,
                       private transport::Handler,
+                      private discovery::Neighbourhood::Listener,
                       private messages::Listener {
  public:
   struct Parts {
@@ -48,8 +50,11 @@ class Courier final : public Crew::Outside,
     Home& home;
   };
 
+  using Sources = std::vector<std::unique_ptr<discovery::Discovery>>;
+
   // `parts` must outlive this. Nothing runs before start().
-  Courier(const Options& options, std::unique_ptr<transport::Transport> transport, Parts parts);
+  Courier(const Options& options, std::unique_ptr<transport::Transport> transport, Sources sources,
+          Parts parts);
   ~Courier() override;
 
   // `crew` must outlive stop().
@@ -60,15 +65,27 @@ class Courier final : public Crew::Outside,
   void stop();
 
   std::vector<NodeView> nodes() const;
-  const transport::Introduction& self() const { return transport_->self(); }
+  // Where this node can be dialled: the most promising address.
+  std::string address() const;
   bool wait_for_nodes(std::size_t others, Clock::time_point deadline) const;
-  // Returns when the driver of this worker's launch has said goodbye or is gone; true if it said
-  // goodbye.
-  bool wait_for_goodbye();
+  // Returns when the driver of this worker's launch has said goodbye or is gone, or drain() has
+  // come to its end.
+  enum class Farewell { kGoodbye, kDriverGone, kDrained };
+  Farewell wait_for_goodbye();
+
+  // See Runtime::drain(). begin_drain() may be called by a signal's watcher; neither by a job.
+  void begin_drain(std::chrono::milliseconds limit);
+  bool wait_until_drained();
+
+  using NodeCallback = std::function<void(const NodeView&)>;
+  void on_node_joined(NodeCallback callback);
+  void on_node_left(NodeCallback callback);
 
   struct Figures {
     std::vector<NodeStatistics> nodes;  // the others
     std::uint64_t lent = 0, lost = 0, late = 0, refused = 0, stolen = 0;
+    IgnoredBeacons ignored;
+    std::uint64_t messages = 0, words = 0, bytes = 0;  // said to others
   };
   // Asks every peer; waits for the answers until `deadline`.
   Figures figures(Clock::time_point deadline);
@@ -94,16 +111,34 @@ class Courier final : public Crew::Outside,
     std::optional<Clock::time_point> asked;  // when a request went out that is not answered
     bool left = false;                       // it said goodbye: what follows is no surprise
     bool told = false;                       // we did
+    bool resting = false;                    // both sides have agreed to close it
+    Clock::time_point used{};                // something was lent, asked or answered
+    std::size_t borrowed = 0;                // jobs of its that are here
   };
   // What other threads may read.
   struct Board {
-    std::map<SessionId, NodeView> present;
-    std::map<NodeId, NodeStatistics> figures;  // of everybody ever met
+    std::map<NodeId, NodeView> present;        // the other members
+    std::map<NodeId, NodeStatistics> figures;  // of those met; bounded, see forget_figures()
+    std::vector<NodeCallback> joined, left;
+    std::string address;
+    std::size_t sessions = 0;
     std::uint64_t answers_missing = 0;
     std::uint64_t asked = 0;
     bool goodbye = false;
     bool driver_gone = false;
+    std::optional<bool> drained;  // whether everything ended in time
     std::uint64_t lent = 0, lost = 0, late = 0, refused = 0;
+    // Copied from where only the courier may look; see copy_figures().
+    IgnoredBeacons ignored;
+    std::uint64_t messages = 0, words = 0, bytes = 0;
+    std::uint64_t copied = 0;  // `asked` as it was then
+  };
+
+  // Callbacks about nodes that were not made yet.
+  struct Calls {
+    std::deque<std::function<void()>> waiting;
+    bool under_way = false;  // a job makes them
+    void check() const {}
   };
 
   void run();
@@ -112,6 +147,11 @@ class Courier final : public Crew::Outside,
   template <class Condition>
   void poll_until(Condition holds);
   void say_leave(SessionId session, PeerRecord& record);
+  bool leaving() const { return drain_until_ || stopping_.load(std::memory_order_relaxed); }
+  void start_drain(Clock::time_point now);
+  void look_after_drain(Clock::time_point now);
+  void give_up_running();
+  void finish_drain(bool in_time);
   void send(SessionId to, const messages::Encoded& message);
   void send_results();
   void send_recalls();
@@ -133,19 +173,25 @@ class Courier final : public Crew::Outside,
   void return_unwanted();
   std::map<SessionId, std::size_t> return_borrowed(const std::vector<Job*>& jobs,
                                                    messages::Reason reason);
-  static void keep_to_its_place(Ledger::Verdict& verdict, const std::string& how);
+  void keep_to_its_place(Ledger::Verdict& verdict, const std::string& how);
   void steal();
   bool hungry_soon() const;
   void note_answer();
   void tell_load(Clock::time_point now);
-  messages::Load load() const;
+  void copy_figures();
+  messages::Load full_load() const;
+  std::uint32_t queued() const;
   Victim::Stock stock() const;
   void requeue(const std::vector<Ledger::Verdict>& verdicts);
   void add_borrowed(BorrowedJob& job);
   void forget_borrowed(BorrowedJob& job);
   void settle(Job& job, const messages::Result& result);
   void fail(Job& job, Failure failure);
-  void dial(Clock::time_point now);
+  NodeView view_of(const discovery::Member& member) const;
+  void call_back(const std::vector<NodeCallback>& callbacks, const NodeView& view);
+  void make_calls();
+  void forget_figures(Board& board);
+  void lost_driver(const discovery::Member& driver);
   void look_after_driver(Clock::time_point now);
   std::string who(SessionId session) const;
   PeerRecord* peer(SessionId session);
@@ -153,11 +199,21 @@ class Courier final : public Crew::Outside,
   // transport::Handler
   void on_up(SessionId session, const transport::Peer& peer) override;
   void on_message(SessionId session, std::span<const std::byte> message) override;
+  void on_word(SessionId session, std::span<const std::byte> word) override;
   void on_down(SessionId session, transport::DownReason reason, std::string_view why) override;
-  void on_word(SessionId, std::span<const std::byte>) override {}
   void on_dial_failed(const Address& address, transport::DialFailure failure,
                       std::string_view why) override;
   void on_refused(const transport::Refusal& refusal) override;
+
+  // discovery::Neighbourhood::Listener
+  void on_joined(const discovery::Member& member) override;
+  void on_changed(const discovery::Member& member) override;
+  void on_lost(const discovery::Member& member) override;
+  void on_notice(const std::string& sentence) override;
+  discovery::Load load() const override;
+  void on_load(const NodeId& node, const discovery::Load& load) override;
+  Clock::time_point last_used(SessionId session) const override;
+  void on_rest(SessionId session) override;
 
   // messages::Listener: what `speaker_` says
   void on(const messages::Steal& steal) override;
@@ -167,7 +223,6 @@ class Courier final : public Crew::Outside,
   void on(std::span<const messages::Returned> returned) override;
   void on(std::span<const messages::Result> results) override;
   void on(const messages::Load& load) override;
-  void on(std::span<const messages::Member> members) override;
   void on_leave(std::string_view why) override;
   void on_cancel(std::span<const std::uint64_t> numbers) override;
 
@@ -177,8 +232,7 @@ class Courier final : public Crew::Outside,
   Crew* crew_ = nullptr;
 
   // The courier's own thread only.
-  discovery::FixedList seeds_;
-  discovery::DialPlan plan_;
+  discovery::Neighbourhood neighbourhood_;
   Ledger ledger_;
   Thief thief_;
   Victim victim_;
@@ -188,20 +242,27 @@ class Courier final : public Crew::Outside,
   std::vector<BorrowedJob*> borrowed_open_;  // jobs we have and whose results are not sent
   bool sent_ = false;                        // since the last poll of the transport
   std::uint32_t told_workers_;               // what the others believe that we have
-  std::map<NodeId, std::string> met_;        // everybody who was ever here, and the name
+  messages::Load told_load_;                 // likewise
+  std::optional<NodeId> pointed_to_;  // a node that we were sent to and have no session with yet
   // Nodes that placed jobs wait for and that were never here: since when, or max() when said so.
   std::map<NodeId, Clock::time_point> awaited_;
   Clock::time_point next_load_;
   std::optional<NodeId> driver_;                  // of this worker's launch
   std::optional<Clock::time_point> driver_lost_;  // since when it is not connected
   Clock::duration driver_patience_{};
+  bool readable_ = false;                         // a source of addresses has something
+  std::optional<Clock::time_point> drain_until_;  // this node leaves
+  bool hung_up_ = false;                          // and has said goodbye
 
   mutable Guarded<Board> board_;
   mutable std::condition_variable board_changed_;
+  Guarded<Calls> calls_;
   Guarded<std::vector<BorrowedJob*>> completed_;  // each with a reference
   Guarded<std::vector<Job*>> recalled_;           // likewise
   // Relaxed: a flag for the courier, which is woken after it was set.
   std::atomic<bool> ask_due_{false};
+  // Milliseconds that a drain may last, -1: none was asked for. Relaxed: likewise.
+  std::atomic<std::int64_t> drain_asked_{-1};
   // Something may have changed for the placed jobs. Release/acquire: the job was pushed before.
   std::atomic<bool> placed_due_{false};
   // Relaxed: a statistic.

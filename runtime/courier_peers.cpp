@@ -8,9 +8,8 @@ namespace pp::runtime {
 
 namespace {
 
-// How long a worker of a launch waits for its driver: gone is soon certain, silent may come back
-// (protocol.md rule 21).
-constexpr std::chrono::seconds kGonePatience{4};
+// How long a worker of a launch waits for a driver that is silent: it may come back (protocol.md
+// rule 21).
 constexpr std::chrono::seconds kSilentPatience{60};
 
 }  // namespace
@@ -25,59 +24,218 @@ std::string Courier::who(SessionId session) const {
   return entry == peers_.end() ? "a lost node" : entry->second.peer.introduction.name;
 }
 
-void Courier::dial(Clock::time_point now) {
-  struct Sights final : discovery::Discovery::Listener {
-    Sights(discovery::DialPlan& plan_, Clock::time_point now_) : plan(plan_), now(now_) {}
-    void sighted(const discovery::Sighting& sighting) override {
-      for (const Address& address : sighting.addresses) plan.sighted(address, now);
-    }
-    void noticed(const std::string&) override {}
-    discovery::DialPlan& plan;
-    const Clock::time_point now;
-  } sights(plan_, now);
-  seeds_.poll(now, sights);
-  for (const Address& address : plan_.due(now)) transport_->dial(address);
+// ---- members
+
+NodeView Courier::view_of(const discovery::Member& member) const {
+  NodeView view;
+  view.id = member.node;
+  view.name = member.name;
+  if (!member.addresses.empty()) view.address = member.addresses.front();
+  view.workers = member.workers;
+  view.state = member.state;
+  if (const auto session = neighbourhood_.session_of(member.node)) {
+    if (const auto entry = peers_.find(*session); entry != peers_.end())
+      view.provider = entry->second.peer.provider;
+  }
+  view.round_trip = neighbourhood_.round_trip(member.node).value_or(Clock::duration::zero());
+  return view;
 }
 
-void Courier::on_up(SessionId session, const transport::Peer& peer) {
-  const auto& introduction = peer.introduction;
-  // Everybody we know, so that the newcomer can meet them; it dials, they need do nothing.
-  std::vector<messages::Member> members;
-  for (const auto& [other, record] : peers_) {
-    members.push_back({record.peer.introduction.node, record.peer.introduction.addresses});
-  }
-  if (!members.empty()) send(session, messages::encode(members));
-  PeerRecord& record = peers_.emplace(session, PeerRecord{peer, {}, false, false}).first->second;
-  if (stopping_.load(std::memory_order_relaxed)) return say_leave(session, record);
-  met_.insert_or_assign(introduction.node, introduction.name);
+void Courier::on_joined(const discovery::Member& member) {
+  NodeView view = view_of(member);
   placed_due_.store(true, std::memory_order_relaxed);
-  if (crew_->workers() != transport_->self().workers) send(session, messages::encode(load()));
-  thief_.peer_up(session);
-  plan_.up(introduction.node, peer.remote, introduction.addresses);
   bool joined_driver = false;
-  if (!options_.launch.empty() && options_.role == Role::kWorker && peer.dialled &&
-      (!driver_ || *driver_ == introduction.node)) {
+  if (!options_.launch.empty() && options_.role == Role::kWorker && member.driver &&
+      (!driver_ || *driver_ == member.node)) {
     joined_driver = !driver_;
-    driver_ = introduction.node;  // the first node a worker of a launch dials is its driver
+    driver_ = member.node;
     driver_lost_.reset();
   }
-  const Address address =
-      introduction.addresses.empty() ? peer.remote : introduction.addresses.front();
-  parts_.log.info(introduction.name + " joined: " + address.to_string() + ", " +
-                  std::to_string(introduction.workers) + " workers, over " + peer.provider);
-  parts_.log.report("joined " + introduction.node.short_name() + ' ' + introduction.name + ' ' +
-                    address.to_string() + ' ' + std::to_string(introduction.workers) + ' ' +
-                    peer.provider);
+  const std::string address = view.address.to_string();
+  parts_.log.info(member.name + " joined: " + address + ", " + std::to_string(member.workers) +
+                  " workers" + (view.provider.empty() ? "" : ", over " + view.provider));
+  parts_.log.report("joined " + member.node.short_name() + ' ' + member.name + ' ' + address + ' ' +
+                    std::to_string(member.workers) + ' ' +
+                    (view.provider.empty() ? "-" : view.provider));
   if (joined_driver) parts_.log.report("ready");
   auto board = board_.lock();
-  board->present[session] = {introduction.node, introduction.name, address, introduction.workers,
-                             peer.provider};
-  NodeStatistics& figures = board->figures[introduction.node];
-  figures.id = introduction.node;
-  figures.name = introduction.name;
-  figures.workers = introduction.workers;
+  NodeStatistics& figures = board->figures[member.node];
+  figures.id = member.node;
+  figures.name = member.name;
+  figures.workers = member.workers;
   figures.present = true;
+  call_back(board->joined, view);
+  board->present[member.node] = std::move(view);
   board_changed_.notify_all();
+}
+
+void Courier::on_changed(const discovery::Member& member) {
+  if (member.state == MemberState::kSuspect) {
+    parts_.log.warn(member.name + " is silent for more than " +
+                    std::to_string(options_.suspect.count()) +
+                    " ms: suspected, and taken for dead unless it objects");
+  }
+  auto board = board_.lock();
+  const auto known = board->present.find(member.node);
+  if (known == board->present.end()) return;
+  if (known->second.state == MemberState::kSuspect && member.state == MemberState::kAlive)
+    parts_.log.warn(member.name + " objects: it is alive");
+  const NodeView view = view_of(member);
+  known->second.state = view.state;
+  known->second.workers = view.workers;
+  known->second.address = view.address;
+  known->second.provider = view.provider;
+  board->figures[member.node].workers = member.workers;
+  board_changed_.notify_all();
+}
+
+void Courier::on_lost(const discovery::Member& member) {
+  placed_due_.store(true, std::memory_order_relaxed);
+  if (pointed_to_ == member.node) pointed_to_.reset();
+  std::string how;
+  switch (member.state) {
+    case MemberState::kAlive:
+    case MemberState::kSuspect:
+    case MemberState::kSilent:
+      how = "nothing was heard of it for " + std::to_string(options_.dead.count()) + " ms";
+      break;
+    case MemberState::kGone:
+      how = "its process has ended without a goodbye";
+      break;
+    case MemberState::kLeft:
+      how = "said goodbye";
+      break;
+  }
+  const std::string sentence =
+      member.name + " is " + std::string(to_string(member.state)) + ": " + how;
+  member.state == MemberState::kLeft ? parts_.log.info(sentence) : parts_.log.warn(sentence);
+  parts_.log.report("left " + member.node.short_name() + ' ' + how);
+  if (driver_ == member.node) lost_driver(member);
+  auto board = board_.lock();
+  board->present.erase(member.node);
+  board->figures[member.node].present = false;
+  forget_figures(*board);
+  call_back(board->left, view_of(member));
+  board_changed_.notify_all();
+}
+
+void Courier::on_notice(const std::string& sentence) { parts_.log.warn(sentence); }
+
+void Courier::on_load(const NodeId& node, const discovery::Load& load) {
+  if (const auto session = neighbourhood_.session_of(node)) {
+    thief_.heard(*session, load.queued);
+    victim_.heard(*session, load.workers, load.idle);
+  }
+  auto board = board_.lock();
+  const auto view = board->present.find(node);
+  if (view == board->present.end()) return;
+  view->second.queued = load.queued;
+  view->second.idle = load.idle;
+  if (const auto round_trip = neighbourhood_.round_trip(node))
+    view->second.round_trip = *round_trip;
+}
+
+Clock::time_point Courier::last_used(SessionId session) const {
+  const auto entry = peers_.find(session);
+  if (entry == peers_.end()) return Clock::time_point::max();
+  const PeerRecord& record = entry->second;
+  if (record.borrowed > 0 || ledger_.open(session) > 0 || record.left || record.told)
+    return Clock::time_point::max();
+  return record.used;
+}
+
+void Courier::on_rest(SessionId session) {
+  PeerRecord* record = peer(session);
+  if (record == nullptr) return;
+  record->resting = true;
+  thief_.peer_down(session);
+  victim_.unpark(session);
+}
+
+// Callbacks are the user's: on workers, never here; one job at a time makes the calls that have
+// gathered, in order.
+void Courier::call_back(const std::vector<NodeCallback>& callbacks, const NodeView& view) {
+  if (callbacks.empty()) return;
+  bool begin = false;
+  {
+    auto calls = calls_.lock();
+    for (const NodeCallback& callback : callbacks)
+      calls->waiting.push_back([callback, view] { callback(view); });
+    begin = !std::exchange(calls->under_way, true);
+  }
+  if (!begin) return;
+  auto make_calls = [this] { this->make_calls(); };
+  auto* job = new CallbackJob<decltype(make_calls)>(std::move(make_calls));
+  job->release();  // nobody waits for it
+  parts_.home.queue(*job);
+}
+
+// On a worker.
+void Courier::make_calls() {
+  for (;;) {
+    std::function<void()> call;
+    {
+      auto calls = calls_.lock();
+      calls->under_way = !calls->waiting.empty();
+      if (!calls->under_way) return;
+      call = std::move(calls->waiting.front());
+      calls->waiting.pop_front();
+    }
+    try {
+      call();
+    } catch (...) {
+      parts_.log.warn("a callback of on_node_joined() or on_node_left() threw: " +
+                      describe_current_exception().message);
+    }
+  }
+}
+
+void Courier::on_node_joined(NodeCallback callback) {
+  auto board = board_.lock();
+  for (const auto& [node, view] : board->present) call_back({callback}, view);
+  board->joined.push_back(std::move(callback));
+}
+
+void Courier::on_node_left(NodeCallback callback) {
+  board_.lock()->left.push_back(std::move(callback));
+}
+
+// A driver that lives long meets many who come and go: of those that are gone only so many are
+// remembered for the table.
+void Courier::forget_figures(Board& board) {
+  constexpr std::size_t kMostGone = 4096;
+  if (board.figures.size() <= board.present.size() + kMostGone) return;
+  std::erase_if(board.figures, [](const auto& each) { return !each.second.present; });
+}
+
+// ---- sessions
+
+void Courier::on_up(SessionId session, const transport::Peer& peer) {
+  const NodeId node = peer.introduction.node;
+  PeerRecord& record = peers_[session];
+  record.peer = peer;
+  record.used = Clock::now();
+  {
+    auto board = board_.lock();
+    ++board->sessions;
+    const auto& addresses = transport_->self().addresses;
+    if (!addresses.empty()) board->address = addresses.front().to_string();
+  }
+  neighbourhood_.on_up(session, peer, Clock::now());
+  if (leaving()) return say_leave(session, record);
+  placed_due_.store(true, std::memory_order_relaxed);
+  thief_.peer_up(session);
+  if (pointed_to_ == node) {
+    thief_.pointed_to(session);
+    pointed_to_.reset();
+  }
+  auto board = board_.lock();
+  if (const auto view = board->present.find(node); view != board->present.end())
+    view->second.provider = peer.provider;
+}
+
+void Courier::on_word(SessionId session, std::span<const std::byte> word) {
+  neighbourhood_.on_word(session, word, Clock::now());
 }
 
 void Courier::on_message(SessionId session, std::span<const std::byte> message) {
@@ -100,7 +258,7 @@ void Courier::on_down(SessionId session, transport::DownReason reason, std::stri
   const std::string& name = record.peer.introduction.name;
   thief_.peer_down(session);
   victim_.unpark(session);
-  record.left ? plan_.left(node, Clock::now()) : plan_.down(node, Clock::now());
+  neighbourhood_.on_down(session, reason, Clock::now());
 
   const std::string how = name + (record.left ? " left" : " was lost (" + std::string(why) + ")");
   std::vector<Ledger::Verdict> verdicts = ledger_.link_over(session, how);
@@ -118,47 +276,30 @@ void Courier::on_down(SessionId session, transport::DownReason reason, std::stri
     if (job->lender == session) parts_.deadlines.tell_to_stop_soon(*job);
   }
 
-  const bool expected = record.left || reason == transport::DownReason::kHungUp ||
-                        reason == transport::DownReason::kReplaced;
-  std::string sentence = name + " is gone: " + std::string(why);
+  std::string sentence = "the session with " + name + " is over: " + std::string(why);
   const auto again = std::count_if(verdicts.begin(), verdicts.end(),
                                    [](const Ledger::Verdict& verdict) { return verdict.again; });
   if (again > 0) sentence += "; " + std::to_string(again) + " jobs lent to it begin again";
-  expected&& verdicts.empty() ? parts_.log.info(sentence) : parts_.log.warn(sentence);
-  parts_.log.report("left " + node.short_name() + ' ' +
-                    std::string(record.left ? "said goodbye" : why));
-  if (driver_ == node && !driver_lost_) {
-    driver_lost_ = Clock::now();
-    driver_patience_ = reason == transport::DownReason::kSilent ? kSilentPatience : kGonePatience;
-  }
+  verdicts.empty() ? parts_.log.info(sentence) : parts_.log.warn(sentence);
   auto board = board_.lock();
   board->lost += verdicts.size();
-  board->present.erase(session);
-  const bool elsewhere = std::any_of(board->present.begin(), board->present.end(),
-                                     [&](const auto& other) { return other.second.id == node; });
-  board->figures[node].present = elsewhere;
+  --board->sessions;
+  if (const auto view = board->present.find(node);
+      view != board->present.end() && !neighbourhood_.session_of(node))
+    view->second.provider.clear();
   if (board->answers_missing > 0) --board->answers_missing;
   board_changed_.notify_all();
 }
 
-void Courier::on_dial_failed(const Address& address, transport::DialFailure,
+void Courier::on_dial_failed(const Address& address, transport::DialFailure failure,
                              std::string_view why) {
-  plan_.failed(address, Clock::now());
   parts_.log.info("no connection to " + address.to_string() + ": " + std::string(why));
   parts_.log.report("unreachable " + address.to_string() + ' ' + std::string(why));
-  // Its session ended and nobody answers at its address: its process is gone (protocol.md rule 20).
-  const bool seed =
-      std::find(options_.peers.begin(), options_.peers.end(), address) != options_.peers.end();
-  if (driver_lost_ && driver_patience_ == kGonePatience && seed)
-    driver_lost_ = Clock::time_point::min();
+  neighbourhood_.on_dial_failed(address, failure, Clock::now());
 }
 
 void Courier::on_refused(const transport::Refusal& refusal) {
-  // Whose dial it was: a refusal of ours concerns somebody who dialled us, but that of a second
-  // connection.
-  if (!refusal.by_us || refusal.reason == transport::RefusalReason::kDuplicate) {
-    plan_.refused(refusal.remote, refusal.reason, Clock::now());
-  }
+  neighbourhood_.on_refused(refusal, Clock::now());
   if (refusal.reason == transport::RefusalReason::kDuplicate ||
       refusal.reason == transport::RefusalReason::kSelf)
     return;
@@ -173,29 +314,25 @@ void Courier::on(const messages::Load& load) {
   thief_.heard(speaker_, load.queued);
   victim_.heard(speaker_, load.workers, load.idle);
   if (load.ask != 0) {
-    messages::Load answer = this->load();
+    messages::Load answer = full_load();
     answer.answers = load.ask;
     send(speaker_, messages::encode(answer));
   }
   auto board = board_.lock();
-  NodeStatistics& figures = board->figures[record->peer.introduction.node];
+  const NodeId& node = record->peer.introduction.node;
+  NodeStatistics& figures = board->figures[node];
   figures.workers = load.workers;
-  if (const auto view = board->present.find(speaker_); view != board->present.end())
+  if (const auto view = board->present.find(node); view != board->present.end()) {
     view->second.workers = load.workers;
+    view->second.queued = load.queued;
+    view->second.idle = load.idle;
+  }
   figures.jobs = load.jobs;
   figures.time = std::chrono::nanoseconds(load.nanoseconds);
   figures.stolen = load.stolen;
   if (load.answers != 0 && load.answers == board->asked && board->answers_missing > 0) {
     --board->answers_missing;
     board_changed_.notify_all();
-  }
-}
-
-void Courier::on(std::span<const messages::Member> members) {
-  for (const messages::Member& member : members) {
-    if (member.node == transport_->self().node) continue;
-    for (const Address& address : member.addresses)
-      plan_.sighted(address, member.node, Clock::now());
   }
 }
 
@@ -207,10 +344,20 @@ void Courier::on_leave(std::string_view why) {
   thief_.peer_down(speaker_);
   say_leave(speaker_, *record);
   parts_.log.info(who(speaker_) + " says goodbye: " + std::string(why));
-  if (driver_ != record->peer.introduction.node) return;
-  auto board = board_.lock();
-  board->goodbye = true;
-  board_changed_.notify_all();
+  // An answer to our own goodbye is none of theirs.
+  if (!leaving()) neighbourhood_.left(NodeId(record->peer.introduction.node), Clock::now());
+}
+
+// The driver of this worker's launch is no member any more (protocol.md rule 21).
+void Courier::lost_driver(const discovery::Member& driver) {
+  if (driver.state == MemberState::kLeft) {
+    board_.lock()->goodbye = true;
+    board_changed_.notify_all();
+  } else if (!driver_lost_) {
+    driver_lost_ = Clock::now();
+    driver_patience_ = driver.state == MemberState::kSilent ? Clock::duration(kSilentPatience)
+                                                            : Clock::duration(0);
+  }
 }
 
 void Courier::look_after_driver(Clock::time_point now) {

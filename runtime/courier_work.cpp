@@ -90,7 +90,7 @@ bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked) {
   jobs.erase(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(done));
   if (grant.jobs.empty()) return false;
   board_.lock()->lent += grant.jobs.size();
-  grant.queued = load().queued;
+  grant.queued = queued();
   send(to, messages::encode(grant));
   return true;
 }
@@ -109,10 +109,11 @@ void Courier::put_back(Job& job) {
 }
 
 std::optional<SessionId> Courier::session_of(const NodeId& node) const {
-  for (const auto& [session, record] : peers_) {
-    if (record.peer.introduction.node == node && !record.left && !record.told) return session;
-  }
-  return std::nullopt;
+  const std::optional<SessionId> session = neighbourhood_.session_of(node);
+  if (!session) return std::nullopt;
+  const auto entry = peers_.find(*session);
+  const bool talks = entry != peers_.end() && !entry->second.left && !entry->second.told;
+  return talks ? session : std::nullopt;
 }
 
 // Jobs for one node each: sent as soon as it is here, failed when it has gone, kept otherwise.
@@ -125,9 +126,16 @@ void Courier::grant_placed() {
   const auto may_go = [&](Job& job) {
     const NodeId& target = find_particulars(job)->options.where.target();
     const std::optional<SessionId> session = session_of(target);
-    if (!session && !met_.contains(target) && job.queued() && !job.told_to_stop()) {
-      never_met.insert(target);
-      return false;
+    if (!session && job.queued() && !job.told_to_stop() && !leaving()) {
+      const discovery::Member* member = neighbourhood_.find(target);
+      if (member == nullptr) {
+        never_met.insert(target);
+        return false;
+      }
+      if (is_present(member->state)) {
+        neighbourhood_.connect(target, Clock::now());
+        return false;
+      }
     }
     if (session && job.claim(Job::kLent)) {
       present[*session].push_back(&job);
@@ -151,10 +159,11 @@ void Courier::grant_placed() {
 void Courier::give_up(Job& job) {
   if (!job.claim(Job::kLent)) return job.release();  // cancelled while it waited
   if (job.told_to_stop()) return fail(job, cancelled(job));
-  const auto name = met_.find(find_particulars(job)->options.where.target());
+  const discovery::Member* member =
+      neighbourhood_.find(find_particulars(job)->options.where.target());
   fail(job, Failure::of(Failure::Kind::kNodeLost,
                         "pp: the job " + title_of(job) + " was to run on the node " +
-                            (name == met_.end() ? "that was named" : name->second) +
+                            (member == nullptr ? "that was named" : member->name) +
                             " only, which is gone"));
 }
 
@@ -254,11 +263,11 @@ bool Courier::give_back(const Victim::Thief& thief, std::size_t most) {
   const PeerRecord* record = peer(*owner);
   victim_.unpark(thief.session);
   if (record == nullptr) {
-    send(thief.session, messages::encode(messages::None{load().queued}));
+    send(thief.session, messages::encode(messages::None{queued()}));
     victim_.park(thief);
   } else {
     send(thief.session,
-         messages::encode(messages::Redirect{record->peer.introduction.node, load().queued}));
+         messages::encode(messages::Redirect{record->peer.introduction.node, queued()}));
   }
   return true;
 }
@@ -266,6 +275,7 @@ bool Courier::give_back(const Victim::Thief& thief, std::size_t most) {
 // Somebody is idle and nothing lies here for them; or what lies here is borrowed and will not last
 // until more could come.
 bool Courier::hungry_soon() const {
+  if (leaving()) return false;
   if (parts_.queue.own() > 0 || parts_.queue.pinned() > 0) return false;
   const std::size_t borrowed = parts_.queue.borrowed();
   if (borrowed == 0 && crew_->idle() > 0) return true;
@@ -279,15 +289,19 @@ void Courier::steal() {
   while (hungry_soon()) {
     const std::optional<SessionId> victim = thief_.ask();
     if (!victim) break;
-    peer(*victim)->asked = Clock::now();
+    PeerRecord* record = peer(*victim);
+    record->asked = record->used = Clock::now();
     send(*victim, messages::encode(messages::Steal{crew_->workers(), crew_->idle()}));
   }
   may_ask_.store(thief_.may_ask(), std::memory_order_relaxed);
 }
 
-// A job for one node is not for any other.
+// A job for one node is not for any other: it waits for that one as long as it is a member.
 void Courier::keep_to_its_place(Ledger::Verdict& verdict, const std::string& how) {
   if (verdict.job == nullptr || !verdict.again || verdict.job->place != Where::Kind::kNode) return;
+  const discovery::Member* member =
+      neighbourhood_.find(find_particulars(*verdict.job)->options.where.target());
+  if (member != nullptr && is_present(member->state)) return;
   verdict.again = false;
   verdict.message = how;
 }
@@ -334,10 +348,12 @@ void Courier::fail(Job& job, Failure failure) {
 void Courier::on(const messages::Steal& steal) {
   const Victim::Thief thief{speaker_, steal.workers, steal.idle};
   victim_.unpark(speaker_);
+  peer(speaker_)->used = Clock::now();
+  if (leaving()) return;  // it has been told
   if (serve(thief)) return;
   victim_.park(
       thief);  // the refused request is the lifeline; serve_thieves() looks again in the next turn
-  send(speaker_, messages::encode(messages::None{load().queued}));
+  send(speaker_, messages::encode(messages::None{queued()}));
 }
 
 // The request that the speaker has just answered took so long.
@@ -356,7 +372,7 @@ void Courier::on(const messages::Grant& grant) {
     thief_.granted(speaker_);
   }
   thief_.heard(speaker_, grant.queued);
-  const bool leaving = stopping_.load(std::memory_order_relaxed);
+  const bool leaving = this->leaving();
   std::vector<messages::Returned> back;
   for (const messages::LentJob& lent : grant.jobs) {
     const Function* function = parts_.functions.find(lent.function);
@@ -388,11 +404,11 @@ void Courier::on(const messages::Grant& grant) {
 }
 
 void Courier::on(const messages::Redirect& redirect) {
-  std::optional<SessionId> owner;
-  for (const auto& [session, record] : peers_) {
-    if (record.peer.introduction.node == redirect.owner) owner = session;
-  }
+  const std::optional<SessionId> owner = session_of(redirect.owner);
   thief_.redirected(speaker_, owner);
+  if (owner || redirect.owner == transport_->self().node) return;
+  pointed_to_ = redirect.owner;
+  neighbourhood_.connect(redirect.owner, Clock::now());
 }
 
 void Courier::on(const messages::None& none) {
@@ -458,6 +474,7 @@ void Courier::send_recalls() {
 }
 
 void Courier::add_borrowed(BorrowedJob& job) {
+  ++peer(job.lender)->borrowed;
   job.place_in_list = borrowed_open_.size();
   borrowed_open_.push_back(&job);
 }
@@ -467,6 +484,10 @@ void Courier::forget_borrowed(BorrowedJob& job) {
   borrowed_open_[job.place_in_list] = last;
   last->place_in_list = job.place_in_list;
   borrowed_open_.pop_back();
+  if (PeerRecord* record = peer(job.lender)) {
+    --record->borrowed;
+    record->used = Clock::now();
+  }
 }
 
 }  // namespace pp::runtime

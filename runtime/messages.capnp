@@ -14,10 +14,9 @@ struct Message {
     returned @2 :List(Returned);
     result @3 :List(Result);
     load @4 :Load;
-    members @5 :List(Member);
-    leave @6 :Text;          # "I go": the peer lends this node nothing any more and answers with a leave of its own. Until that comes,
+    leave @5 :Text;          # "I go": the peer lends this node nothing any more and answers with a leave of its own. Until that comes,
                              # grants may be under way to the leaver; it returns them. Then it ends the session.
-    cancel @7 :List(UInt64); # Owner to borrower: numbers of loans whose jobs are cancelled. One not begun comes back as Returned with the
+    cancel @6 :List(UInt64); # Owner to borrower: numbers of loans whose jobs are cancelled. One not begun comes back as Returned with the
                              # reason `cancelled`; one that runs is told to stop, and whatever it ends with comes as its Result. Numbers
                              # that the borrower does not know (their Result is under way) mean nothing.
   }
@@ -93,7 +92,8 @@ struct Failure {
 }
 
 struct Load {
-  # To every peer: about once a second, and as the answer when the peer asks. A thief asleep that reads of work asks again.
+  # To every peer: when it has changed, at most once a second, and as the answer when the peer asks. A thief asleep that reads of
+  # work asks again. (An idle node says nothing; that it lives is said in heartbeats, discovery/gossip.capnp.)
   queued @0 :UInt32;
   idle @1 :UInt32;
   jobs @2 :UInt64;         # executions ended, since the node's start
@@ -102,11 +102,4 @@ struct Load {
   ask @5 :UInt64;          # not 0: answer with your Load, `answers` set to this
   answers @6 :UInt64;
   workers @7 :UInt32;      # they may change while the node lives
-}
-
-struct Member {
-  # Sent when a session comes up: the other nodes that the sender has a session with, so that one reachable node is enough to
-  # meet all.
-  node @0 :Data;           # 16 bytes
-  addresses @1 :List(Text);
 }

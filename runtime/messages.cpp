@@ -254,16 +254,6 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
                               load.getNanoseconds(), load.getStolen(), load.getAsk(),
                               load.getAnswers(), load.getWorkers()});
     }
-    case wire::Message::MEMBERS: {
-      std::vector<Member> all;
-      for (const auto one : entries(message.getMembers(), words, 4)) {
-        all.emplace_back().node = node_id(one.getNode());
-        for (const auto address : entries(one.getAddresses(), words, 2)) {
-          all.back().addresses.push_back(Address::parse(text(address)));
-        }
-      }
-      return listener.on(std::span<const Member>(all));
-    }
     case wire::Message::LEAVE:
       return listener.on_leave(text(message.getLeave()));
     case wire::Message::CANCEL: {
@@ -381,19 +371,6 @@ Encoded encode(const Load& load) {
     builder.setAsk(load.ask);
     builder.setAnswers(load.answers);
     builder.setWorkers(load.workers);
-  });
-}
-
-Encoded encode(std::span<const Member> members) {
-  return build(members.size() * 4 * kPerEntry, [&](wire::Message::Builder message) {
-    auto list = message.initMembers(static_cast<capnp::uint>(members.size()));
-    for (capnp::uint i = 0; i < list.size(); ++i) {
-      list[i].setNode(data(members[i].node));
-      auto addresses = list[i].initAddresses(static_cast<capnp::uint>(members[i].addresses.size()));
-      for (capnp::uint j = 0; j < addresses.size(); ++j) {
-        addresses.set(j, text(members[i].addresses[j].to_string()));
-      }
-    }
   });
 }
 

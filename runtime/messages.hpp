@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <pp/address.hpp>
 #include <pp/codec.hpp>
 #include <pp/errors.hpp>
 #include <pp/node_id.hpp>
@@ -70,11 +69,8 @@ struct Load {
   std::uint64_t ask = 0;
   std::uint64_t answers = 0;
   std::uint32_t workers = 0;
-};
 
-struct Member {
-  NodeId node;
-  std::vector<Address> addresses;
+  friend bool operator==(const Load&, const Load&) = default;
 };
 
 // One message, whole. Each function throws nothing but std::bad_alloc.
@@ -86,7 +82,6 @@ Encoded encode(const None& none);
 Encoded encode(std::span<const Returned> returned);
 Encoded encode(std::span<const Result> results);
 Encoded encode(const Load& load);
-Encoded encode(std::span<const Member> members);
 Encoded encode_leave(std::string_view why);
 Encoded encode_cancel(std::span<const std::uint64_t> numbers);
 
@@ -101,7 +96,6 @@ class Listener {
   virtual void on(std::span<const Returned> returned) = 0;
   virtual void on(std::span<const Result> results) = 0;
   virtual void on(const Load& load) = 0;
-  virtual void on(std::span<const Member> members) = 0;
   virtual void on_leave(std::string_view why) = 0;
   virtual void on_cancel(std::span<const std::uint64_t> numbers) = 0;
 };

@@ -17,6 +17,10 @@ namespace {
 // keep others busy, and bounded memory for a parent of a million.
 constexpr std::int64_t kMostSpawned = 8192;
 
+// Whether a node lives is membership's to find out; an idle session needs to speak only so often
+// that nothing between the hosts forgets it.
+constexpr std::chrono::seconds kKeepalive{60};
+
 void check_workers(unsigned workers) {
   if (workers <= Queue::kMostWorkers) return;
   throw Error("pp: a node has at most " + std::to_string(Queue::kMostWorkers) + " workers, not " +
@@ -50,6 +54,7 @@ transport::Introduction introduction(const Options& options, const FunctionTable
   self.function_table = functions.fingerprint();
   self.build = __VERSION__;
   self.launch = options.launch;
+  self.driver = options.role == Role::kDriver;
   return self;
 }
 
@@ -59,8 +64,7 @@ std::unique_ptr<transport::Transport> open_transport(const Options& options,
   if (options.key_file.empty()) {
     throw Error(
         "pp: nodes that talk to each other need a cluster key: make one with pp-keygen and name "
-        "its file in PP_KEY_FILE "
-        "(or Options::key_file)");
+        "its file in PP_KEY_FILE (or Options::key_file)");
   }
   transport::NetworkOptions network;
   network.introduction = introduction(options, functions);
@@ -71,6 +75,10 @@ std::unique_ptr<transport::Transport> open_transport(const Options& options,
   }
   network.interface = options.interface;
   network.fabric = options.fabric;
+  network.towards = options.peers;
+  network.limits.dead = options.dead;
+  network.limits.heartbeat = options.dead / 3;
+  network.limits.keepalive = std::max<std::chrono::milliseconds>(kKeepalive, options.dead);
   return transport::open_network(ClusterKey::load(options.key_file), std::move(network));
 }
 
@@ -87,15 +95,19 @@ Node::Node(const Options& options, std::unique_ptr<transport::Transport> transpo
       home_(Home::open(*this, name_)),
       deadlines_(name_),
       queue_(0, options_.queue_limit),
-      courier_(transport ? std::make_unique<Courier>(
-                               options_, std::move(transport),
-                               Courier::Parts{queue_, log_, functions_, deadlines_, home_})
-                         : nullptr),
+      courier_(make_courier(std::move(transport))),
       crew_(*this, *options_.workers, options_.stack_bytes, queue_, deadlines_,
             courier_ ? static_cast<Crew::Outside&>(*courier_) : alone_) {
   warn_of_limits();
   home_.set_without_workers(workers() == 0);
   if (courier_) courier_->start(crew_);
+}
+
+std::unique_ptr<Courier> Node::make_courier(std::unique_ptr<transport::Transport> transport) {
+  if (!transport) return nullptr;
+  Courier::Sources sources = open_sources(options_, transport->self(), log_);
+  return std::make_unique<Courier>(options_, std::move(transport), std::move(sources),
+                                   Courier::Parts{queue_, log_, functions_, deadlines_, home_});
 }
 
 void Node::warn_of_limits() {
@@ -109,6 +121,7 @@ void Node::set_workers(unsigned workers) {
   check_workers(workers);
   home_.set_without_workers(workers == 0);
   crew_.set_workers(workers);
+  if (courier_) courier_->wake();  // it tells the others
   warn_of_limits();
 }
 
@@ -226,6 +239,10 @@ Statistics Node::statistics() {
     statistics.lost = figures.lost;
     statistics.late = figures.late;
     statistics.refused_peers = figures.refused;
+    statistics.ignored = figures.ignored;
+    statistics.messages = figures.messages;
+    statistics.words = figures.words;
+    statistics.bytes = figures.bytes;
     statistics.nodes = std::move(figures.nodes);
   }
   statistics.nodes.insert(statistics.nodes.begin(), std::move(own));

@@ -26,6 +26,10 @@ std::string default_name();
 std::unique_ptr<transport::Transport> open_transport(const Options& options,
                                                      const FunctionTable& functions);
 
+// Where the options say that others are to be found. Throws pp::Error.
+Courier::Sources open_sources(const Options& options, const transport::Introduction& self,
+                              Log& log);
+
 // What this node says of itself, but for its addresses.
 transport::Introduction introduction(const Options& options, const FunctionTable& functions);
 
@@ -71,6 +75,7 @@ class Node {
   Statistics statistics();
 
  private:
+  std::unique_ptr<Courier> make_courier(std::unique_ptr<transport::Transport> transport);
   bool run_at_once(Worker& worker, Job& job);
   void warn_of_limits();
   struct Alone final : Crew::Outside {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 #include <pp/error.hpp>
+#include <pp/multicast.hpp>
 #include <pp/options.hpp>
 #include <string_view>
 
@@ -34,6 +35,13 @@ bool read_number(const char* name, Number least, Number most, const char* unit, 
   }
   into = number;
   return true;
+}
+
+void read_time(const char* name, std::chrono::milliseconds::rep least,
+               std::chrono::milliseconds::rep most, std::chrono::milliseconds& into) {
+  std::chrono::milliseconds::rep milliseconds = 0;
+  if (read_number(name, least, most, "milliseconds", milliseconds))
+    into = std::chrono::milliseconds(milliseconds);
 }
 
 void read_text(const char* name, std::string& into) {
@@ -69,6 +77,31 @@ Options Options::from_environment() {
            std::string("host:port,host:port,... (") + error.what() + ")");
   }
   read_text("PP_KEY_FILE", options.key_file);
+  read_text("PP_HOSTS_FILE", options.hosts_file);
+  read_text("PP_FOLDER", options.folder);
+  if (const std::string_view dns = variable("PP_DNS"); !dns.empty()) {
+    try {
+      options.dns = Address::parse(dns);
+    } catch (const Error& error) {
+      refuse("PP_DNS", dns, std::string("name:port (") + error.what() + ")");
+    }
+  }
+  read_text("PP_DISCOVER", options.discover);
+  if (options.discover != "off") {
+    try {
+      discovery::MulticastOptions::parse(options.discover);
+    } catch (const Error& error) {
+      refuse("PP_DISCOVER", options.discover,
+             std::string("on, off, or settings (") + error.what() + ")");
+    }
+  }
+  read_time("PP_SUSPECT", 50, 3'600'000, options.suspect);
+  read_time("PP_DEAD", 100, 3'600'000, options.dead);
+  if (options.dead < options.suspect * 2)
+    refuse("PP_DEAD", std::to_string(options.dead.count()),
+           "milliseconds, at least twice PP_SUSPECT (" + std::to_string(options.suspect.count()) +
+               ")");
+  read_time("PP_DRAIN", 0, 86'400'000, options.drain);
   read_text("PP_IFACE", options.interface);
   read_text("PP_FABRIC", options.fabric);
   read_text("PP_NAME", options.name);
@@ -83,11 +116,11 @@ Options Options::from_environment() {
               options.queue_limit);
   read_number("PP_SEED", std::uint64_t{0}, UINT64_MAX, "a number", options.seed);
   read_number("PP_REPORT_FD", 0, 1'048'576, "a file descriptor", options.report_fd);
-  if (options.role == Role::kWorker && options.peers.empty() && options.listen.empty()) {
+  if (options.role == Role::kWorker && !options.opens_network()) {
     throw Error(
-        "pp: a worker (PP_ROLE=worker) needs somebody to work for: name a node in "
-        "PP_PEERS=host:port, or a port to be "
-        "found at in PP_LISTEN=host:port");
+        "pp: a worker (PP_ROLE=worker) needs somebody to work for: give it the cluster key "
+        "(PP_KEY_FILE), by which nodes of one network find each other; where multicast does not "
+        "reach, also name a node in PP_PEERS=host:port");
   }
   return options;
 }

@@ -148,8 +148,8 @@ class Queue {
   // Changed under its lock. Sequentially consistent: as the sizes in Levels.
   std::atomic<std::size_t> resumed_count_{0};
   Turnstile turnstile_;
-  // A push has seen the limit reached: spares full() the sizes, which workers keep writing. Relaxed:
-  // cleared at the wrong moment, the next push sets it again.
+  // A push has seen the limit reached: spares full() the sizes, which workers keep writing.
+  // Relaxed: cleared at the wrong moment, the next push sets it again.
   std::atomic<bool> limit_seen_{false};
 };
 

@@ -1,6 +1,11 @@
 // pp::run: a program's main, in a driver and in a worker.
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -55,9 +60,55 @@ class Deadline {
 
 constexpr std::chrono::seconds kVoidJobs{3};
 
+// While it lives, SIGTERM asks a worker to leave in order; a second one ends the process as usual.
+class LeaveOnSignal {
+ public:
+  explicit LeaveOnSignal(runtime::Courier& courier, std::chrono::milliseconds limit)
+      : bell_(eventfd(0, EFD_CLOEXEC)) {
+    if (bell_ < 0) return;
+    bell_of_handler.store(bell_);
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const ssize_t put = write(bell_of_handler.load(), &one, sizeof one);
+    };
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    sigaction(SIGTERM, &action, &before_);
+    watcher_ = std::thread([this, &courier, limit] {
+      std::uint64_t rings = 0;
+      while (read(bell_, &rings, sizeof rings) < 0 && errno == EINTR) {
+      }
+      if (!ending_.load()) courier.begin_drain(limit);
+    });
+  }
+  ~LeaveOnSignal() {
+    if (bell_ < 0) return;
+    sigaction(SIGTERM, &before_, nullptr);
+    ending_.store(true);
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t put = write(bell_, &one, sizeof one);
+    watcher_.join();
+    close(bell_);
+  }
+
+ private:
+  // Sequentially consistent: read by the handler, which may run in any thread after it was set.
+  static inline std::atomic<int> bell_of_handler{-1};
+
+  const int bell_;
+  struct sigaction before_ {};
+  // Sequentially consistent: set before the bell is rung for the last time.
+  std::atomic<bool> ending_{false};
+  std::thread watcher_;
+};
+
 int serve(const Options& options) {
   std::optional<Deadline> deadline;
-  Runtime rt(options);
+  auto node = std::make_unique<runtime::Node>(options);
+  if (node->courier() == nullptr) throw Error("pp: a worker without a network serves nobody");
+  runtime::Courier& courier = *node->courier();
+  Runtime rt(std::move(node));
+  const LeaveOnSignal leave(courier, options.drain);
   rt.serve();
   deadline.emplace(kVoidJobs);  // met when the runtime has ended: it is destroyed first
   return 0;

@@ -1,4 +1,5 @@
 // Runtime: the public face of a node.
+#include <algorithm>
 #include <pp/runtime.hpp>
 #include <stdexcept>
 
@@ -25,9 +26,7 @@ std::vector<NodeView> Runtime::nodes() const {
 }
 
 std::string Runtime::address() const {
-  if (node_->courier() == nullptr) return {};
-  const auto& addresses = node_->courier()->self().addresses;
-  return addresses.empty() ? std::string{} : addresses.front().to_string();
+  return node_->courier() == nullptr ? std::string{} : node_->courier()->address();
 }
 
 bool Runtime::wait_for_nodes(unsigned count, std::chrono::milliseconds limit) const {
@@ -38,8 +37,26 @@ bool Runtime::wait_for_nodes(unsigned count, std::chrono::milliseconds limit) co
 
 void Runtime::serve() {
   if (node_->courier() == nullptr) throw Error("pp: a worker without a network serves nobody");
-  if (!node_->courier()->wait_for_goodbye())
+  if (node_->courier()->wait_for_goodbye() == runtime::Courier::Farewell::kDriverGone)
     node_->log().info("the driver is gone: this worker leaves");
+}
+
+void Runtime::on_node_joined(std::function<void(const NodeView&)> callback) {
+  if (node_->courier() != nullptr) node_->courier()->on_node_joined(std::move(callback));
+}
+
+void Runtime::on_node_left(std::function<void(const NodeView&)> callback) {
+  if (node_->courier() != nullptr) node_->courier()->on_node_left(std::move(callback));
+}
+
+bool Runtime::drain() { return drain(node_->options().drain); }
+
+bool Runtime::drain(std::chrono::milliseconds limit) {
+  if (runtime::Crew::current() != nullptr)
+    throw Error("pp: drain() waits for the jobs that run here, and was called from one of them");
+  if (node_->courier() == nullptr) return true;
+  node_->courier()->begin_drain(std::max(limit, std::chrono::milliseconds(0)));
+  return node_->courier()->wait_until_drained();
 }
 
 Statistics Runtime::stats() const { return node_->statistics(); }

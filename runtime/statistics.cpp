@@ -3,8 +3,41 @@
 #include <ostream>
 #include <pp/statistics.hpp>
 #include <sstream>
+#include <string>
+#include <vector>
 
 namespace pp {
+
+namespace {
+
+// "12 beacons of other clusters, 3 forged and 7 malformed ones ignored"; empty if there were none.
+std::string sentence_of(const IgnoredBeacons& ignored) {
+  std::vector<std::string> kinds;
+  std::string what;  // what the last kind is one of; beacons are named once
+  if (ignored.foreign > 0) {
+    kinds.push_back(std::to_string(ignored.foreign) + (ignored.foreign == 1
+                                                           ? " beacon of another cluster"
+                                                           : " beacons of other clusters"));
+  }
+  const auto add = [&](std::uint64_t count, const char* kind) {
+    if (count == 0) return;
+    kinds.push_back(std::to_string(count) + kind);
+    what = ignored.foreign > 0 ? " one" : " beacon";
+    if (count != 1) what += 's';
+  };
+  add(ignored.forged, " forged");
+  add(ignored.replayed, " replayed");
+  add(ignored.malformed, " malformed");
+  if (kinds.empty()) return {};
+  std::string sentence;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    if (i > 0) sentence += i + 1 == kinds.size() ? " and " : ", ";
+    sentence += kinds[i];
+  }
+  return sentence + what + " ignored";
+}
+
+}  // namespace
 
 void print_statistics(std::ostream& stream, const Statistics& statistics) {
   std::uint64_t jobs = 0;
@@ -40,6 +73,8 @@ void print_statistics(std::ostream& stream, const Statistics& statistics) {
     out << "; " << statistics.lost << " executions lost with a node and begun again";
   if (statistics.refused_peers > 0)
     out << "; " << statistics.refused_peers << " connections refused";
+  if (const std::string ignored = sentence_of(statistics.ignored); !ignored.empty())
+    out << "; " << ignored;
   stream << out.str() << '\n';
 }
 

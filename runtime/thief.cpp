@@ -73,6 +73,10 @@ void Thief::redirected(SessionId peer, std::optional<SessionId> to) {
   if (target->second.state == State::kParked) target->second.state = State::kIdle;
 }
 
+void Thief::pointed_to(SessionId peer) {
+  if (peers_.contains(peer)) favourite_ = peer;
+}
+
 void Thief::heard(SessionId peer, std::uint32_t queued) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;

@@ -36,6 +36,9 @@ class Thief {
   // The peer sent us on to a node it had borrowed from: ask that one next.
   void redirected(SessionId peer, std::optional<SessionId> to);
 
+  // This one probably has work: ask it next.
+  void pointed_to(SessionId peer);
+
   // From grants and heartbeats. A peer that has work and holds a parked request of ours may be
   // asked anew.
   void heard(SessionId peer, std::uint32_t queued);

@@ -10,15 +10,14 @@ namespace pp::tools {
 //
 //   listening 127.0.0.1:40321                     its control port is open
 //   joined 3f2a91c0 host:4711 127.0.0.1:40322 4 tcp;ofi_rxm
-//                                                 a session with a peer is up: node, name, address,
-//                                                 workers, provider
-//   left 3f2a91c0 the process ended               that session is over
-//   refused SENTENCE                              it refused somebody, or was refused
+//                                a node is a member: node, name, address, workers, and what carries
+//                                the data ("-": there is no session with it yet)
+//   left 3f2a91c0 said goodbye   it is none any more, and how it went
+//   refused SENTENCE             it refused somebody, or was refused
 //   unreachable 127.0.0.1:40321 connection refused
-//   ready                                         driver: all nodes are there; worker: it has
-//   joined the driver missing 2                                     driver: the join limit has
-//   passed without so many nodes error SENTENCE                                it is about to end
-//   because of this
+//   ready                        driver: all nodes are there; worker: its driver is
+//   missing 2                    driver: the join limit has passed without so many nodes
+//   error SENTENCE               it is about to end because of this
 struct Report {
   enum class Kind {
     kListening,

@@ -33,8 +33,6 @@ NodeId id_of(std::uint8_t number) {
 const NodeId kN = id_of(1);
 const NodeId kM = id_of(2);
 
-Time at(std::chrono::nanoseconds since_start) { return Time{} + since_start; }
-
 // Goes to the next moment at which the plan wants something, and returns what it wants.
 struct Walk {
   DialPlan& plan;
@@ -107,7 +105,7 @@ TEST(DialPlan, pauses_depend_on_the_seed_and_on_nothing_else) {
   EXPECT_NE(first_pauses(1), first_pauses(2));
 }
 
-TEST(DialPlan, a_node_with_a_session_is_not_dialled_at_any_of_its_addresses) {
+TEST(DialPlan, a_member_is_not_dialled_at_any_address_it_is_sighted_at) {
   DialPlan plan(1);
   plan.sighted(kA, at(seconds(0)));
   plan.sighted(kB, kN, at(seconds(0)));
@@ -130,7 +128,7 @@ TEST(DialPlan, a_node_that_dialled_us_is_not_dialled_though_its_address_was_writ
   EXPECT_THAT(plan.due(at(seconds(1))), ElementsAre(kA));
 }
 
-TEST(DialPlan, a_lost_node_is_due_at_once_and_then_with_pauses) {
+TEST(DialPlan, a_lost_node_that_was_written_down_is_due_at_once_and_then_with_pauses) {
   DialPlan plan(1);
   plan.sighted(kA, at(seconds(0)));
   plan.due(at(seconds(0)));
@@ -168,16 +166,50 @@ TEST(DialPlan, a_peer_that_takes_sessions_only_to_drop_them_is_not_dialled_in_a_
   EXPECT_GE(walk.now, at(seconds(9)));
 }
 
-TEST(DialPlan, a_replaced_session_leaves_the_node_present) {
+TEST(DialPlan, a_lost_node_that_was_only_sighted_is_forgotten) {
+  DialPlan plan(1);
+  plan.sighted(kA, kN, at(seconds(0)));
+  plan.sighted(kB, std::nullopt, at(seconds(0)));
+  plan.due(at(seconds(0)));
+  plan.up(kN, kA, {kA, kB, kC});
+  plan.down(kN, at(seconds(1)));
+  EXPECT_EQ(plan.next_due(at(seconds(1))), Time::max());
+  plan.failed(kA, at(seconds(2)));  // a dial that was under way brings nothing back
+  EXPECT_EQ(plan.next_due(at(seconds(2))), Time::max());
+}
+
+TEST(DialPlan, a_member_named_again_and_again_is_none_when_it_is_lost_once) {
   DialPlan plan(1);
   plan.sighted(kA, at(seconds(0)));
-  plan.up(kN, kA, {kA});
-  plan.up(kN, kA, {kA});
-  plan.down(kN, at(seconds(1)));
+  for (int i = 0; i < 3; ++i) plan.up(kN, kA, {kA});
   EXPECT_THAT(plan.due(at(seconds(1))), IsEmpty());
   plan.down(kN, at(seconds(2)));
   EXPECT_THAT(plan.due(at(seconds(2))), ElementsAre(kA));
   plan.down(kN, at(seconds(3)));  // one too many is nothing
+}
+
+TEST(DialPlan, what_a_member_says_of_itself_is_not_dialled_when_it_is_lost) {
+  DialPlan plan(1);
+  plan.up(kN, Address{}, {kA, kB});
+  plan.down(kN, at(seconds(1)));
+  EXPECT_EQ(plan.next_due(at(seconds(1))), Time::max());
+}
+
+TEST(DialPlan, somebody_sighted_is_not_dialled_before_the_time_given) {
+  DialPlan plan(1);
+  plan.sighted(kA, kN, at(seconds(3)));
+  plan.sighted(kB, std::nullopt, at(seconds(4)));
+  plan.sighted(kA, kN, at(seconds(1)));  // seen again: that makes it no more urgent
+  EXPECT_EQ(plan.next_due(at(seconds(0))), at(seconds(3)));
+  EXPECT_THAT(plan.due(at(seconds(3))), ElementsAre(kA));
+  EXPECT_THAT(plan.due(at(seconds(4))), ElementsAre(kB));
+}
+
+TEST(DialPlan, what_somebody_wrote_down_does_not_wait_for_a_sightings_time) {
+  DialPlan plan(1);
+  plan.sighted(kA, kN, at(seconds(3)));
+  plan.sighted(kA, at(seconds(0)));
+  EXPECT_LE(plan.next_due(at(seconds(0))), at(seconds(5)));
 }
 
 TEST(DialPlan, a_new_process_at_an_old_address_is_met_under_its_own_name) {
@@ -213,7 +245,7 @@ TEST(DialPlan, nodes_are_dialled_beside_each_other) {
   EXPECT_THAT(plan.due(at(seconds(0))), UnorderedElementsAre(kA, kB, kC));
 }
 
-TEST(DialPlan, an_address_from_gossip_is_forgotten_and_one_from_a_source_is_not) {
+TEST(DialPlan, an_address_only_sighted_is_forgotten_and_one_written_down_is_not) {
   DialPlan plan(1);
   plan.sighted(kA, at(seconds(0)));
   plan.sighted(kB, kN, at(seconds(0)));
@@ -231,7 +263,7 @@ TEST(DialPlan, an_address_from_gossip_is_forgotten_and_one_from_a_source_is_not)
   EXPECT_THAT(plan.due(walk.now), ElementsAre(kB)) << "told again, it is tried again";
 }
 
-TEST(DialPlan, a_source_keeps_what_gossip_knew_first) {
+TEST(DialPlan, what_is_written_down_is_kept_though_it_was_sighted_first) {
   DialPlan plan(1);
   plan.sighted(kA, kN, at(seconds(0)));
   plan.sighted(kA, at(seconds(0)));
@@ -299,12 +331,13 @@ TEST(DialPlan, hearsay_about_a_met_node_changes_nothing) {
   plan.up(kN, kA, {kA});
   plan.sighted(kA, kM, at(seconds(1)));
   EXPECT_THAT(plan.due(at(seconds(1))), IsEmpty());
+  plan.sighted(kB, at(seconds(1)));
   plan.up(kM, kB, {kB, kA});  // another host calls the same address its own
   plan.down(kM, at(seconds(2)));
   for (const Address& address : plan.due(at(seconds(200)))) EXPECT_NE(address, kA);
 }
 
-TEST(DialPlan, gossip_cannot_fill_the_memory_and_a_source_is_heard_all_the_same) {
+TEST(DialPlan, sightings_cannot_fill_the_memory_and_what_is_written_down_is_heard) {
   DialPlan plan(1);
   for (std::uint32_t i = 0; i < 20'000; ++i) {
     NodeId node;
@@ -331,7 +364,8 @@ TEST(DialPlan, next_due_never_lies) {
           plan.sighted(address, now);
           break;
         case 1:
-          plan.sighted(address, node, now);
+          plan.sighted(address, random() % 2 == 0 ? std::optional(node) : std::nullopt,
+                       now + milliseconds(random() % 2000));
           break;
         case 2:
           plan.up(node, address, {all[random() % all.size()]});

@@ -21,7 +21,6 @@ class Echo final : public Listener {
   void on(std::span<const Returned> returned) override { say(encode(returned)); }
   void on(std::span<const Result> results) override { say(encode(results)); }
   void on(const Load& load) override { say(encode(load)); }
-  void on(std::span<const Member> members) override { say(encode(members)); }
   void on_leave(std::string_view why) override { say(encode_leave(why)); }
   void on_cancel(std::span<const std::uint64_t> numbers) override { say(encode_cancel(numbers)); }
 

@@ -13,6 +13,7 @@
 #include "beacon.hpp"
 #include "codec_types.hpp"
 #include "fixed_random.hpp"
+#include "gossip.hpp"
 #include "handshake.hpp"
 #include "handshake_input.hpp"
 #include "messages.hpp"
@@ -75,7 +76,6 @@ void put_messages(Corpus& corpus) {
       pp::runtime::Failure::of(pp::runtime::Failure::Kind::kTimeout, "it took longer than 2 s"));
   const std::vector<Returned> returned{{1, true, Reason::kLeaving}, {2, false, Reason::kCancelled}};
   const std::vector<Result> results{{7, bytes("a value")}, {8, failure}};
-  const std::vector<Member> members{{node, {{"10.0.0.1", 7000}, {"::1", 1}}}, {{}, {}}};
   const LentJob plain{1, 2, 3, bytes("arguments")};
   const LentJob particular{4, 1, 6, {}, 77, 2'000'000'000, 0, true, true, "frame 7"};
   put("steal", encode(Steal{4, 3}));
@@ -86,7 +86,6 @@ void put_messages(Corpus& corpus) {
   put("returned", encode(returned));
   put("results_value_and_failure", encode(results));
   put("load", encode(Load{1, 2, 3, 4, 5, 6, 7, 8}));
-  put("members", encode(members));
   put("leave", encode_leave("the work is done"));
   put("cancel", encode_cancel(std::vector<std::uint64_t>{5, 6, 7}));
 
@@ -279,6 +278,48 @@ void put_beacons(Corpus& corpus) {
   put_both("of_nobody", encode(beacon, key, cluster));
 }
 
+void put_gossip(Corpus& corpus) {
+  using namespace pp::discovery;
+  const auto member = [](std::uint8_t number, pp::MemberState state) {
+    Member member{{},
+                  "host:" + std::to_string(number),
+                  {{"10.0.0.1", 7400}, {"fd00::1", 1}},
+                  3,
+                  number % 2 == 0,
+                  "monday",
+                  number,
+                  state};
+    member.node.bytes.fill(number);
+    return member;
+  };
+  Word word{Word::Kind::kHeartbeat, 3, 0x0123456789abcdef, 20, 7, {}, {1, 2, 3}, {}, false};
+  corpus.put("gossip", "heartbeat", encode(word));
+  word.kind = Word::Kind::kProbe;
+  word.subject.bytes.fill(4);
+  corpus.put("gossip", "probe", encode(word));
+  word.kind = Word::Kind::kPage;
+  word.last = true;
+  for (std::uint8_t state = 0; state < 5; ++state)
+    word.news.push_back(member(state + 1, static_cast<pp::MemberState>(state)));
+  corpus.put("gossip", "page_with_a_member_in_each_state", encode(word));
+  Member large = member(9, pp::MemberState::kAlive);
+  large.name.assign(64, 'n');
+  large.launch.assign(64, 'l');
+  large.addresses.assign(8, pp::Address{std::string(253, 'a'), 65535});
+  word.news = {large};
+  corpus.put("gossip", "member_at_its_limits", encode(word));
+  word.news[0].name += 'n';
+  corpus.put("gossip", "name_too_long", encode(word));
+  word.news[0].name = "a\nleft 12 everybody";
+  corpus.put("gossip", "name_with_a_line_break", encode(word));
+  word.news = {member(0, pp::MemberState::kAlive)};
+  corpus.put("gossip", "member_without_an_id", encode(word));
+  word.news.clear();
+  for (std::uint8_t number = 1; number <= 16; ++number)
+    word.news.push_back(member(number, pp::MemberState::kAlive));
+  corpus.put("gossip", "a_full_page", encode(word));
+}
+
 void put_texts(Corpus& corpus) {
   corpus.put("address", "names_and_numbers", "node1:7001,10.0.0.1:0");
   corpus.put("address", "ipv6", "[fd00::1]:7001,[fe80::1%eth0]:65535");
@@ -308,5 +349,6 @@ int main(int argc, char** argv) {
   put_handshakes(corpus);
   put_sessions(corpus);
   put_beacons(corpus);
+  put_gossip(corpus);
   put_texts(corpus);
 }

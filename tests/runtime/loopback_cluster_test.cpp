@@ -192,6 +192,17 @@ TEST(LoopbackCluster, loans_of_a_killed_node_run_again) {
   EXPECT_EQ(cluster[0].statistics().lost, 1u);
 }
 
+// Each question for the others' figures is a message itself.
+TEST(LoopbackCluster, a_node_counts_what_it_says_to_others) {
+  Cluster cluster(2);
+  const Statistics before = cluster[0].statistics();
+  const Statistics after = cluster[0].statistics();
+  EXPECT_GT(before.bytes, 0u);
+  EXPECT_GT(before.words, 0u) << "who is there was not told";
+  EXPECT_GT(after.messages, before.messages);
+  EXPECT_GT(after.bytes, before.bytes);
+}
+
 TEST(LoopbackCluster, a_cut_in_the_middle_loses_and_repeats_nothing) {
   Cluster cluster(3);
   for (int round = 0; round < 5; ++round) {

@@ -86,15 +86,6 @@ class Scribe final : public Listener {
          load.answers);
     if (load.workers != 0) tell("workers", load.workers);
   }
-  void on(std::span<const Member> members) override {
-    tell("members");
-    entries += members.size();
-    for (const Member& each : members) {
-      tell("member", each.node.to_string());
-      entries += each.addresses.size();
-      for (const Address& address : each.addresses) tell(address.to_string());
-    }
-  }
   void on_leave(std::string_view why) override { tell("leave", why); }
   void on_cancel(std::span<const std::uint64_t> numbers) override {
     tell("cancel");
@@ -164,8 +155,6 @@ std::vector<Encoded> one_of_each_kind() {
   const std::vector<Returned> returned{{1, true, Reason::kLeaving}, {2, false, Reason::kWanted}};
   const std::vector<Result> results{{7, bytes(kArguments)}, {8, failure()}, {9, with_causes(2)}};
   const std::vector<std::uint64_t> cancelled{1, 2, 3};
-  const std::vector<Member> members{{node(1), {Address{"10.0.0.1", 7000}, Address{"::1", 1}}},
-                                    {node(2), {}}};
   return {encode(Steal{4, 3}),
           encode(Grant{{{1, 2, 3, bytes(kArguments)}, {4, 5, 6, {}}}, 7}),
           encode(Grant{{with_particulars(), with_particulars()}, 7, true}),
@@ -174,7 +163,6 @@ std::vector<Encoded> one_of_each_kind() {
           encode(returned),
           encode(results),
           encode(Load{1, 2, 3, 4, 5, 6, 7, 8}),
-          encode(members),
           encode_leave("the work is done"),
           encode_cancel(cancelled)};
 }
@@ -367,14 +355,6 @@ TEST(Messages, figures_come_back) {
   EXPECT_EQ(heard(encode(Load{0, 0, 0, 0, 0, 0, 0, 9})), "load|0|0|0|0|0|0|0|workers|9|");
 }
 
-TEST(Messages, members_come_back_with_their_addresses) {
-  const std::vector<Member> members{{node(1), {Address{"10.0.0.1", 7000}, Address{"::1", 1}}},
-                                    {node(2), {}}};
-  EXPECT_EQ(heard(encode(members)), "members|member|" + node(1).to_string() +
-                                        "|10.0.0.1:7000|[::1]:1|member|" + node(2).to_string() +
-                                        "|");
-}
-
 TEST(Messages, a_goodbye_comes_back) {
   EXPECT_EQ(heard(encode_leave("the work is done")), "leave|the work is done|");
   EXPECT_EQ(heard(encode_leave("")), "leave||");
@@ -392,14 +372,6 @@ TEST(Messages, large_ones_come_back) {
   // Small ones are right after large ones: the scratch memory was left clean.
   EXPECT_EQ(heard(encode(Steal{4, 3})), "steal|4|3|");
   EXPECT_EQ(heard(encode(Grant{})), "grant|0|");
-}
-
-TEST(Messages, a_member_with_more_addresses_than_expected_comes_back) {
-  Member member{node(1), {}};
-  for (std::uint16_t i = 0; i < 2000; ++i) member.addresses.push_back({"host.example", i});
-  Scribe scribe;
-  decode(encode(std::vector{member}), scribe);
-  EXPECT_EQ(scribe.entries, 2001u);
 }
 
 // Decodes garbage: it is refused in words, or understood as something no larger than it was.
@@ -491,9 +463,8 @@ class OversizedLists : public testing::TestWithParam<int> {};
 TEST_P(OversizedLists, of_empty_entries_are_refused) {
   const std::vector<Returned> returned(4);
   const std::vector<Result> results(4, Result{1, bytes(kArguments)});
-  const std::vector<Member> members(4);
   const std::vector<std::uint64_t> numbers(4);
-  const Encoded like = std::vector{encode(returned), encode(results), encode(members),
+  const Encoded like = std::vector{encode(returned), encode(results),
                                    encode_cancel(numbers)}[static_cast<std::size_t>(GetParam())];
   for (const std::uint64_t entries : {1ull << 10, 1ull << 20, (1ull << 29) - 1, (1ull << 30) - 1}) {
     Scribe scribe;
@@ -505,15 +476,14 @@ TEST_P(OversizedLists, never_hold_more_entries_than_may_be_read) {
   std::vector<Encoded> kinds;
   const std::vector<Returned> returned(1000);
   const std::vector<Result> results(1000, Result{1, bytes(kArguments)});
-  const std::vector<Member> members(1000);
   const std::vector<std::uint64_t> numbers(1000);
-  kinds = {encode(returned), encode(results), encode(members), encode_cancel(numbers)};
+  kinds = {encode(returned), encode(results), encode_cancel(numbers)};
   const Encoded& like = kinds[static_cast<std::size_t>(GetParam())];
   survive(list_of_nothing(like, like.size() / 8 * 2));
   survive(list_of_nothing(like, like.size() / 8 + 32));
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryKind, OversizedLists, testing::Values(0, 1, 2, 3));
+INSTANTIATE_TEST_SUITE_P(EveryKind, OversizedLists, testing::Values(0, 1, 2));
 
 TEST(Messages, unknown_numbers_are_refused) {
   // The kind of message is the first data word; no kind 1000 exists.

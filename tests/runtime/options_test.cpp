@@ -61,9 +61,11 @@ class OptionsFromEnvironment : public testing::Test {
 
  private:
   static constexpr const char* kNames[] = {
-      "PP_WORKERS", "PP_ROLE",         "PP_LISTEN",    "PP_PEERS",       "PP_KEY_FILE",
-      "PP_IFACE",   "PP_FABRIC",       "PP_NAME",      "PP_LAUNCH",      "PP_NODES",
-      "PP_RETRIES", "PP_JOIN_TIMEOUT", "PP_REPORT_FD", "PP_QUEUE_LIMIT", "PP_SEED"};
+      "PP_WORKERS",  "PP_ROLE",         "PP_LISTEN",    "PP_PEERS",       "PP_KEY_FILE",
+      "PP_IFACE",    "PP_FABRIC",       "PP_NAME",      "PP_LAUNCH",      "PP_NODES",
+      "PP_RETRIES",  "PP_JOIN_TIMEOUT", "PP_REPORT_FD", "PP_QUEUE_LIMIT", "PP_SEED",
+      "PP_DISCOVER", "PP_HOSTS_FILE",   "PP_DNS",       "PP_FOLDER",      "PP_SUSPECT",
+      "PP_DEAD",     "PP_DRAIN"};
   std::map<std::string, std::string> before_;
 };
 
@@ -106,9 +108,16 @@ TEST_F(OptionsFromEnvironment, role) {
 }
 
 TEST_F(OptionsFromEnvironment, a_worker_needs_somebody_to_work_for) {
-  EXPECT_THAT(refusal("PP_ROLE", "worker"), AllOf(HasSubstr("PP_PEERS"), HasSubstr("PP_LISTEN")));
+  EXPECT_THAT(refusal("PP_ROLE", "worker"), AllOf(HasSubstr("PP_KEY_FILE"), HasSubstr("PP_PEERS")));
   setenv("PP_LISTEN", "127.0.0.1:0", 1);
   EXPECT_EQ(refusal("PP_ROLE", "worker"), "");
+}
+
+TEST_F(OptionsFromEnvironment, a_worker_needs_nothing_but_the_key) {
+  setenv("PP_KEY_FILE", "/a", 1);
+  EXPECT_EQ(refusal("PP_ROLE", "worker"), "");
+  setenv("PP_DISCOVER", "off", 1);
+  EXPECT_THAT(refusal("PP_ROLE", "worker"), HasSubstr("PP_PEERS"));
 }
 
 TEST_F(OptionsFromEnvironment, listen) {
@@ -135,7 +144,39 @@ TEST_F(OptionsFromEnvironment, plain_texts) {
   EXPECT_EQ(with("PP_IFACE", "eth0").interface, "eth0");
   EXPECT_EQ(with("PP_FABRIC", "off").fabric, "off");
   EXPECT_EQ(with("PP_LAUNCH", "x-1").launch, "x-1");
-  EXPECT_FALSE(with("PP_KEY_FILE", "/a").opens_network());
+}
+
+TEST_F(OptionsFromEnvironment, a_key_opens_the_network_unless_nobody_is_to_be_found) {
+  EXPECT_TRUE(with("PP_KEY_FILE", "/a").opens_network());
+  setenv("PP_KEY_FILE", "/a", 1);
+  EXPECT_FALSE(with("PP_DISCOVER", "off").opens_network());
+}
+
+TEST_F(OptionsFromEnvironment, ways_to_find_others) {
+  EXPECT_EQ(with("PP_HOSTS_FILE", "/etc/cluster").hosts_file, "/etc/cluster");
+  EXPECT_EQ(with("PP_FOLDER", "/shared/pp").folder, "/shared/pp");
+  EXPECT_EQ(with("PP_DNS", "workers.example:7400").dns, (Address{"workers.example", 7400}));
+  for (const char* name : {"PP_HOSTS_FILE", "PP_FOLDER"})
+    EXPECT_TRUE(with(name, "x").opens_network()) << name;
+  EXPECT_TRUE(with("PP_DNS", "x:1").opens_network());
+  expect_refused("PP_DNS", {"workers", "workers:port", ":1"}, "name:port");
+}
+
+TEST_F(OptionsFromEnvironment, discover) {
+  EXPECT_EQ(Options{}.discover, "on");
+  for (const char* text : {"on", "off", "port=7708", "group=239.1.2.3,interfaces=eth0+eth1,ttl=2"})
+    EXPECT_EQ(with("PP_DISCOVER", text).discover, text);
+  expect_refused("PP_DISCOVER", {"yes", "group=10.0.0.1", "port=0", "ttl=300"},
+                 "on, off, or settings");
+}
+
+TEST_F(OptionsFromEnvironment, limits_of_silence) {
+  EXPECT_EQ(with("PP_SUSPECT", "500").suspect, std::chrono::milliseconds(500));
+  EXPECT_EQ(with("PP_DEAD", "5000").dead, std::chrono::milliseconds(5000));
+  EXPECT_EQ(with("PP_DRAIN", "0").drain, std::chrono::milliseconds(0));
+  expect_refused("PP_SUSPECT", {"49", "1s", "-1"}, "milliseconds from 50 to 3600000");
+  expect_refused("PP_DEAD", {"1999"}, "at least twice PP_SUSPECT (1000)");
+  expect_refused("PP_DRAIN", {"-1", "x"}, "milliseconds from 0 to 86400000");
 }
 
 TEST_F(OptionsFromEnvironment, name) {

@@ -19,32 +19,26 @@ namespace pp::test {
 // that submits.
 class Runtimes {
  public:
-  explicit Runtimes(std::size_t nodes, unsigned workers = 1, Options common = {}) {
-    using namespace std::chrono_literals;
-    for (std::size_t i = 0; i < nodes; ++i) {
-      Options options = common;
-      options.workers = workers;
-      options.name = "node" + std::to_string(i);
-      if (nodes == 1) {
-        runtimes_.push_back(std::make_unique<Runtime>(options));
-        return;
-      }
-      auto transport = world_.open(runtime::introduction(options, runtime::FunctionTable::seal()));
-      if (i == 0) {
-        first_ = transport->self().addresses.front();
-      } else {
-        options.peers = {first_};
-      }
-      runtimes_.push_back(std::make_unique<Runtime>(
-          std::make_unique<runtime::Node>(options, std::move(transport))));
+  explicit Runtimes(std::size_t nodes, unsigned workers = 1, Options common = {})
+      : workers_(workers), common_(std::move(common)) {
+    if (nodes == 1) {
+      runtimes_.push_back(std::make_unique<Runtime>(options()));
+      return;
     }
-    for (const auto& rt : runtimes_) {
-      EXPECT_TRUE(rt->wait_for_nodes(static_cast<unsigned>(nodes), 20s)) << rt->name();
-    }
+    while (runtimes_.size() < nodes) start();
+    meet();
+  }
+
+  // One more; returns when everybody has met it.
+  Runtime& add() {
+    start();
+    meet();
+    return *runtimes_.back();
   }
 
   Runtime& operator[](std::size_t i) { return *runtimes_[i]; }
   Runtime& first() { return *runtimes_.front(); }
+  transport::LoopbackWorld& world() { return world_; }
   std::size_t size() const { return runtimes_.size(); }
   void end(std::size_t i) { runtimes_[i].reset(); }
   void end_all() {
@@ -52,6 +46,34 @@ class Runtimes {
   }
 
  private:
+  Options options() const {
+    Options options = common_;
+    options.workers = workers_;
+    options.name = "node" + std::to_string(runtimes_.size());
+    return options;
+  }
+
+  void start() {
+    Options own = options();
+    auto transport = world_.open(runtime::introduction(own, runtime::FunctionTable::seal()));
+    if (runtimes_.empty()) {
+      first_ = transport->self().addresses.front();
+    } else {
+      own.peers = {first_};
+    }
+    runtimes_.push_back(
+        std::make_unique<Runtime>(std::make_unique<runtime::Node>(own, std::move(transport))));
+  }
+
+  void meet() {
+    using namespace std::chrono_literals;
+    for (const auto& rt : runtimes_) {
+      EXPECT_TRUE(rt->wait_for_nodes(static_cast<unsigned>(runtimes_.size()), 20s)) << rt->name();
+    }
+  }
+
+  const unsigned workers_;
+  const Options common_;
   transport::LoopbackWorld world_;
   Address first_;
   std::vector<std::unique_ptr<Runtime>> runtimes_;

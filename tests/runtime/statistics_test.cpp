@@ -85,6 +85,26 @@ TEST(Statistics, what_did_not_happen_is_not_mentioned) {
             "executions lost with a node and begun again; 3 connections refused");
 }
 
+std::string printed_of(const IgnoredBeacons& ignored) {
+  Statistics statistics = two_nodes();
+  statistics.ignored = ignored;
+  const std::string line = printed(statistics).at(4);
+  const std::string before = "2 nodes, 12 workers";
+  return line.substr(line.find(before) + before.size());
+}
+
+TEST(Statistics, beacons_that_were_ignored_are_said_by_kind) {
+  EXPECT_EQ(printed_of({12, 3, 40, 7}),
+            "; 12 beacons of other clusters, 3 forged, 40 replayed and 7 malformed ones ignored");
+  EXPECT_EQ(printed_of({12, 0, 0, 1}),
+            "; 12 beacons of other clusters and 1 malformed one ignored");
+  EXPECT_EQ(printed_of({12, 0, 0, 0}), "; 12 beacons of other clusters ignored");
+  EXPECT_EQ(printed_of({1, 0, 0, 0}), "; 1 beacon of another cluster ignored");
+  EXPECT_EQ(printed_of({0, 3, 40, 0}), "; 3 forged and 40 replayed beacons ignored");
+  EXPECT_EQ(printed_of({0, 0, 1, 0}), "; 1 replayed beacon ignored");
+  EXPECT_EQ(printed_of({0, 0, 0, 0}), "");
+}
+
 TEST(Statistics, the_callers_stream_keeps_its_format) {
   std::ostringstream stream;
   stream << std::hex << std::setprecision(3);

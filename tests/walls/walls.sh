@@ -99,7 +99,7 @@ includes '<(oneapi/)?tbb[/.]' | outside "runtime/executor\.cpp|$measure" |
 includes '<sodium' |
   outside "transport/(cluster_key|channel|handshake|seal[a-z_]*|secret|transcript|node_id)\.cpp|runtime/function_table\.cpp|$measure" |
   breach 'libsodium lives where keys, seals and identities are made'
-includes '["<]((capnp|kj)/|[a-z_]+\.capnp\.h)' | outside "transport/hello\.cpp|discovery/beacon\.cpp|runtime/messages\.cpp|$measure" |
+includes '["<]((capnp|kj)/|[a-z_]+\.capnp\.h)' | outside "transport/hello\.cpp|discovery/(beacon|gossip)\.cpp|runtime/messages\.cpp|$measure" |
   breach "Cap'n Proto lives where a room's messages are read and written"
 includes '<(spdlog|fmt)/' | outside 'runtime/log\.cpp|tools/.*|apps/.*|bench/.*' |
   breach 'the rooms report to a handler; only runtime/log.cpp and the programs print'

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <pp/address.hpp>
 #include <pp/discovery.hpp>
 #include <pp/node_id.hpp>
@@ -12,27 +13,28 @@
 
 namespace pp::discovery {
 
-// A state machine: it opens nothing and reads no clock. It is told what was sighted and how
-// dialling ended, and never names a node that has a session. An address that cannot be reached is
-// tried again with exponential back-off (100 ms to 5 s, jittered by the seed); one that came by
-// gossip is forgotten after a number of failures, one from a source never. One thread.
+// For strangers: a member that is present is not dialled by this plan, whatever addresses it is
+// sighted at. A state machine: it opens nothing and reads no clock. It is told what was sighted and
+// how dialling ended. An address that cannot be reached is tried again with exponential back-off
+// (100 ms to 5 s, jittered by the seed); one that was only sighted is forgotten after a number of
+// failures, one that somebody wrote down never. One thread.
 class DialPlan {
  public:
   explicit DialPlan(std::uint64_t seed);
   ~DialPlan();
 
-  // From a source: to be kept.
+  // Written down: to be kept.
   void sighted(const Address& address, Time now);
-  // From gossip: this node is said to be there.
-  void sighted(const Address& address, const NodeId& node, Time now);
+  // Somebody may be there, this node if the source knows; not to be dialled before.
+  void sighted(const Address& address, const std::optional<NodeId>& node, Time not_before);
 
-  // A session came up with `node`; `remote` is the other end (the dialled address if we dialled),
-  // `addresses` what it says of itself.
+  // `node` is a member, known to be at `remote` (the dialled address if we dialled) and, as it says
+  // of itself, at `addresses`. May be said again.
   void up(const NodeId& node, const Address& remote, const std::vector<Address>& addresses);
-  // Its session ended: its addresses are due again, at once and then with back-off.
+  // It is none any more: what was written down is due again, at once and then with back-off; the
+  // rest is forgotten.
   void down(const NodeId& node, Time now);
-  // Its session ended with a goodbye: addresses that came by gossip are forgotten, others are due
-  // again after the longest pause.
+  // The same after a goodbye: what was written down is due after the longest pause.
   void left(const NodeId& node, Time now);
   // A dial came to nothing.
   void failed(const Address& address, Time now);

@@ -25,18 +25,40 @@ struct Options {
 
   Role role = Role::kDriver;  // PP_ROLE=driver|worker
 
-  // Where to listen, "host:port"; port 0 takes any free one, an empty host (":7000") chooses an
-  // interface. Without it and without peers no network is opened and no key is needed. (PP_LISTEN)
+  // Where to listen, "host:port"; port 0 takes any free one, an empty host (":7000", or nothing at
+  // all) chooses the interfaces. (PP_LISTEN)
   std::string listen;
-  // Nodes to connect to; one that answers is enough to meet all. (PP_PEERS=host:port,host:port)
+
+  // Ways to find the others, all equal: one node that answers is enough to meet all.
+  // By name or address; every address of a name is tried. (PP_PEERS=host:port,host:port)
   std::vector<Address> peers;
-  // The cluster key, made by pp-keygen; needed as soon as the network is opened. (PP_KEY_FILE)
+  // By multicast: "on", "off", or parts of "group=239.255.77.80,group6=ff02::7070,port=7707,
+  // interfaces=eth0+eth1,ttl=1". Nobody without the key learns anything from it. (PP_DISCOVER)
+  std::string discover = "on";
+  // By a file with a host or host:port a line, read again when it changes. (PP_HOSTS_FILE)
+  std::string hosts_file;
+  // By a DNS name that stands for many addresses, "name:port". (PP_DNS)
+  std::optional<Address> dns;
+  // By a folder that all of them can write to: each leaves a file there. (PP_FOLDER)
+  std::string folder;
+
+  // The cluster key, made by pp-keygen. A node with a key opens the network; one that is to be
+  // found or to find others without a key is refused. (PP_KEY_FILE)
   std::string key_file;
   std::string interface;  // PP_IFACE=eth0
   std::string fabric =
       "tcp;ofi_rxm";   // PP_FABRIC: a libfabric provider, or "off" for the control connection alone
   std::string name;    // PP_NAME; empty: "host:pid"
   std::string launch;  // PP_LAUNCH: nodes of different launches refuse each other
+
+  // A node of which nothing is heard for so long is suspected. At least 50 ms. (PP_SUSPECT)
+  std::chrono::milliseconds suspect{1'000};
+  // And taken for dead after so long, unless it objects; at least twice `suspect`. A node that was
+  // only stopped or cut off is taken back when it returns. (PP_DEAD)
+  std::chrono::milliseconds dead{3'000};
+  // A worker that is told to leave (SIGTERM, Runtime::drain) lets its jobs run for so long.
+  // (PP_DRAIN)
+  std::chrono::milliseconds drain{30'000};
 
   // pp::run's driver waits until this many nodes, itself included, are there before the body
   // begins. (PP_NODES)
@@ -47,8 +69,8 @@ struct Options {
   // NodeLost. (PP_RETRIES)
   unsigned retries = 3;
 
-  // From which the random numbers of this node's jobs come (this_job().random()): the same seed, the
-  // same numbers. (PP_SEED)
+  // From which the random numbers of this node's jobs come (this_job().random()): the same seed,
+  // the same numbers. (PP_SEED)
   std::uint64_t seed = 0;
 
   // So many jobs may be queued here; then submit() blocks, unless it is called inside a job.
@@ -65,7 +87,13 @@ struct Options {
   static Options from_environment();
 
   // Whether a network is opened at all.
-  bool opens_network() const { return !listen.empty() || !peers.empty(); }
+  bool opens_network() const {
+    return !listen.empty() || has_contacts() || (!key_file.empty() && discover != "off");
+  }
+  // Whether somebody named a way to others, beside multicast.
+  bool has_contacts() const {
+    return !peers.empty() || !hosts_file.empty() || dns || !folder.empty();
+  }
 };
 
 }  // namespace pp

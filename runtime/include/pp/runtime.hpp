@@ -7,6 +7,7 @@
 #include <memory>
 #include <pp/batch.hpp>
 #include <pp/future.hpp>
+#include <pp/member.hpp>
 #include <pp/options.hpp>
 #include <pp/reduce.hpp>
 #include <pp/statistics.hpp>
@@ -72,7 +73,14 @@ struct NodeView {
   std::string name;      // its Options::name
   Address address;       // where it can be dialled
   unsigned workers = 0;  // jobs it runs at a time
-  std::string provider;  // what carries its data
+  // kAlive or kSuspect for a node that is there; how it went, in on_node_left().
+  MemberState state = MemberState::kAlive;
+  // What carries the data; empty while there is no session with it: a large cluster's nodes talk to
+  // some neighbours, and to others when there is something to say.
+  std::string provider;
+  std::chrono::nanoseconds round_trip{0};  // of a word to it and back; 0: not measured yet
+  std::uint32_t queued = 0;                // jobs waiting there, as heard last
+  std::uint32_t idle = 0;                  // of its workers, those without a job, as heard last
 };
 
 // One node: workers, queue, and the network if the options open one. Construction returns when it
@@ -191,22 +199,39 @@ class Runtime {
                                               std::forward<A>(arguments)...);
   }
 
-  const std::string& name() const;      // of this node
-  NodeId id() const;                    // of this process life
-  unsigned workers() const;             // of this node: jobs at a time
-  // So many from now on, 0 to 1024. More begin at once what is queued. With fewer, running jobs go on
-  // to their end, and one that waits inside still runs what it waits for, but no other job begins
-  // until there are fewer than `workers`. With 0 this node only hands out work. Throws pp::Error.
+  const std::string& name() const;  // of this node
+  NodeId id() const;                // of this process life
+  unsigned workers() const;         // of this node: jobs at a time
+  // So many from now on, 0 to 1024. More begin at once what is queued. With fewer, running jobs go
+  // on to their end, and one that waits inside still runs what it waits for, but no other job
+  // begins until there are fewer than `workers`. With 0 this node only hands out work. Throws
+  // pp::Error.
   void set_workers(unsigned workers);
-  std::vector<NodeView> nodes() const;  // the others that are connected now
+  std::vector<NodeView> nodes() const;  // the other members of the cluster, as known now
   std::string address() const;          // where this node can be dialled; empty without a network
 
   // True when `count` nodes, this one included, were there within `limit`. Blocks the calling
   // thread.
   bool wait_for_nodes(unsigned count, std::chrono::milliseconds limit) const;
 
-  // Blocks until the driver of this worker's launch has said goodbye or is gone. (What pp::run does
-  // in a worker.)
+  // Called on a worker of this node whenever a node has become a member, or has ceased to be one
+  // (silent, gone, left: NodeView::state); for those who are members already, at once. What a
+  // callback throws is logged. There is no way to take one back; what it captures must live as long
+  // as this runtime. Calls for one node come in order; calls for several may run at the same time.
+  void on_node_joined(std::function<void(const NodeView&)> callback);
+  void on_node_left(std::function<void(const NodeView&)> callback);
+
+  // This node leaves the cluster in order: it takes no more work of others, gives back what it has
+  // not begun, lets what runs here and what it has lent end, delivers the results, and says
+  // goodbye. What still runs after `limit` (Options::drain unless given) is told to stop and given
+  // back to its owner, who runs it again elsewhere. Then it goes on alone. True: everything ended
+  // in time. Blocks the calling thread, which must not be a job's; from another thread while it
+  // runs, waits for the same end.
+  bool drain();
+  bool drain(std::chrono::milliseconds limit);
+
+  // Blocks until the driver of this worker's launch has said goodbye or is gone, or this node was
+  // drained. (What pp::run does in a worker.)
   void serve();
 
   // Asks every node for its figures; one that does not answer within 250 ms is listed with the last

@@ -21,6 +21,15 @@ struct NodeStatistics {
   std::uint64_t stolen = 0;          // of `jobs`: for another node
 };
 
+// Datagrams that this node heard where nodes announce themselves (PP_DISCOVER), and did not heed. A
+// few are no cause for alarm: others may share the network.
+struct IgnoredBeacons {
+  std::uint64_t foreign = 0;    // of other clusters, or of another version of pp
+  std::uint64_t forged = 0;     // said to be of this cluster, by somebody who has not its key
+  std::uint64_t replayed = 0;   // of this cluster, but heard before
+  std::uint64_t malformed = 0;  // nothing that pp writes
+};
+
 struct Statistics {
   std::vector<NodeStatistics> nodes;    // this node first
   std::chrono::nanoseconds elapsed{0};  // since the runtime started
@@ -28,10 +37,16 @@ struct Statistics {
   std::uint64_t lost = 0;               // of these: executions lost with a node and begun again
   std::uint64_t late = 0;               // results that came for a loan already ended: dropped
   std::uint64_t refused_peers = 0;      // wrong key, other build, garbage: see the log
+  IgnoredBeacons ignored;               // heard by this node
+
+  // What this node has said to others over its connections since it started; beacons do not count.
+  std::uint64_t messages = 0;  // about jobs, their results and the load
+  std::uint64_t words = 0;     // about who is there: small, they ride in heartbeats
+  std::uint64_t bytes = 0;     // all of it as it went out: sealed, with heartbeats
 };
 
 // Parallel Python's table: job count, % of all jobs, job time sum, time per job, node; then elapsed
-// time, nodes, workers.
+// time, nodes, workers, and what is not zero of the rest but what this node has said.
 void print_statistics(std::ostream& out, const Statistics& statistics);
 
 }  // namespace pp
