@@ -55,17 +55,19 @@ class Cluster : public testing::Test {
             "PP_KEY_FILE=" + key, "PP_WORKERS=1"};
   }
 
+  // What a held driver answers: a line that begins with the question's first word.
+  static std::string ask(Process& driver, const std::string& question) {
+    const std::string first_word = question.substr(0, question.find(' ')) + " ";
+    const std::size_t before = count(driver.out(), first_word);
+    driver.write_input(question + "\n");
+    driver.wait_until([&] { return count(driver.out(), first_word) > before; },
+                      "the answer to " + question, seconds{120});
+    return lines_with(driver.out(), first_word).back();
+  }
+
   // Asks a held driver until it answers with this line.
   static void ask_until(Process& driver, const std::string& question, const std::string& answer) {
-    driver.wait_until(
-        [&] {
-          driver.write_input(question + "\n");
-          const std::size_t before = count(driver.out(), question + " ");
-          driver.wait_until([&] { return count(driver.out(), question + " ") > before; },
-                            "the answer to " + question);
-          return lines_with(driver.out(), question + " ").back() == answer;
-        },
-        answer);
+    driver.wait_until([&] { return ask(driver, question) == answer; }, answer);
   }
 
   Folder folder_;

@@ -75,6 +75,7 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 }  // namespace
 
 Process::Process(std::vector<std::string> command, const Setting& setting) {
+  ::signal(SIGPIPE, SIG_IGN);  // a program that is gone fails the test that writes to it
   static std::atomic<int> counter{0};
   tag_ = std::string("TEST_FAMILY=") + std::to_string(::getpid()) + "." + std::to_string(++counter);
   for (const std::string& word : command) command_ += (command_.empty() ? "" : " ") + word;
@@ -102,6 +103,7 @@ Process::Process(std::vector<std::string> command, const Setting& setting) {
     } else {
       ::setpgid(0, 0);
     }
+    ::signal(SIGPIPE, SIG_DFL);  // what is ignored stays ignored across exec
     ::dup2(in[0], 0);
     ::dup2(out[1], 1);
     ::dup2(err[1], 2);
@@ -114,11 +116,8 @@ Process::Process(std::vector<std::string> command, const Setting& setting) {
   in_pipe_ = in[1];
   out_pipe_ = out[0];
   err_pipe_ = err[0];
-  write_input(setting.input);
-  if (!setting.input_stays_open) {
-    ::close(in_pipe_);
-    in_pipe_ = -1;
-  }
+  if (!setting.input.empty()) write_input(setting.input);
+  if (!setting.input_stays_open) close_input();
 }
 
 Process::~Process() {
@@ -222,12 +221,17 @@ void Process::wait_until_nothing_is_left(seconds limit) {
 
 void Process::signal(int number) const { ::kill(pid_, number); }
 
-void Process::write_input(std::string_view text) const {
+void Process::write_input(std::string_view text) {
   while (!text.empty()) {
     const ssize_t count = ::write(in_pipe_, text.data(), text.size());
-    if (count <= 0) throw std::runtime_error("its input is closed");
+    if (count <= 0) fail("it does not read its input any more");
     text.remove_prefix(static_cast<std::size_t>(count));
   }
+}
+
+void Process::close_input() {
+  ::close(in_pipe_);
+  in_pipe_ = -1;
 }
 
 std::vector<pid_t> Process::family() const { return family_with(""); }

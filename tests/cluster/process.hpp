@@ -52,7 +52,9 @@ class Process {
   void wait_until_nothing_is_left(seconds limit);
 
   void signal(int number) const;
-  void write_input(std::string_view text) const;
+  // Throws when the program reads no more.
+  void write_input(std::string_view text);
+  void close_input();
 
   // Living processes (no zombies) that this program or its descendants started, the program
   // included.

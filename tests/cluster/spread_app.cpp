@@ -1,9 +1,25 @@
-// spread_app: a program whose jobs say in which process they ran.
+// spread_app: a program that does what it is told and says which process has done it.
 //
-//   spread_app submitted N       the driver submits jobs until N processes have run some of them
-//   spread_app spawned           a job on a worker spawns children until the driver and another
-//   worker have run some spread_app hold              waits for the end of its input, doing
-//   nothing, then counts to ten with jobs
+//   spread_app submitted N    the driver submits jobs until N processes have run some of them
+//   spread_app spawned        a job on a worker spawns children until the driver and another worker
+//                             have run some
+//   spread_app hold           does what the lines of its input say; at their end it counts to ten
+//                             with jobs
+//
+// What `hold` is asked, and how it answers:
+//
+//   nodes        "nodes 3": how many are there, itself included
+//   who          "member NAME ADDRESS" for each of them, itself first, then "who 3"
+//   refused      "refused 2": connections that were refused so far
+//   lent         "lent 17": jobs of this node that others have run so far
+//   said         "said 40 900 120000": messages, words and bytes that it has sent to others so far
+//   ignored      "ignored 12 3 40 7": beacons that were foreign, forged, replayed, malformed so far
+//   statistics   what pp prints at the end
+//   spread       as `submitted`, with as many processes as there are nodes
+//   once 900 F   runs 900 jobs, each of which adds a byte to file F: "once 900 done"
+//   tree T1 20   searches a tree of uts, each hash computed 20 times: "tree T1 is met", or what it
+//                counted instead
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -11,9 +27,12 @@
 #include <iostream>
 #include <map>
 #include <pp/pp.hpp>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "parallel.hpp"
 
 namespace spread {
 
@@ -82,15 +101,90 @@ int spawned(pp::Runtime& rt) {
   return 1;
 }
 
+void who(pp::Runtime& rt) {
+  std::cout << "member " << rt.name() << ' ' << rt.address() << '\n';
+  const std::vector<pp::NodeView> others = rt.nodes();
+  for (const pp::NodeView& node : others)
+    std::cout << "member " << node.name << ' ' << node.address.to_string() << '\n';
+  std::cout << "who " << others.size() + 1 << '\n';
+}
+
+// A job: computes for a while and adds a byte to a file. Files that are opened to append grow by
+// whole writes, whoever else writes.
+int note(std::string file) {
+  here(2000);
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  const ssize_t written = ::write(descriptor, "x", 1);
+  ::close(descriptor);
+  return static_cast<int>(written);
+}
+
+void once(pp::Runtime& rt, std::size_t jobs, const std::string& file) {
+  std::vector<pp::Future<int>> notes;
+  for (std::size_t i = 0; i < jobs; ++i) notes.push_back(rt.submit<note>(file));
+  for (auto& done : notes) done.get();
+  std::cout << "once " << jobs << " done\n";
+}
+
+void tree(pp::Runtime& rt, std::string_view name, std::uint32_t granularity) {
+  const uts::Published* published = uts::published(name);
+  if (published == nullptr) {
+    std::cout << "tree " << name << " is not known\n";
+    return;
+  }
+  uts::Parameters parameters = published->parameters;
+  parameters.granularity = granularity;
+  parameters.sha1 = uts::fastest();
+  const uts::Counts counts = uts::search_all(rt, parameters);
+  std::cout << "tree " << name;
+  if (counts == published->counts) {
+    std::cout << " is met\n";
+  } else {
+    std::cout << " is NOT met: " << counts.nodes << " nodes, depth " << counts.depth << ", "
+              << counts.leaves << " leaves\n";
+  }
+}
+
+void said(const pp::Statistics& statistics) {
+  std::cout << "said " << statistics.messages << ' ' << statistics.words << ' ' << statistics.bytes
+            << '\n';
+}
+
+void ignored(const pp::IgnoredBeacons& beacons) {
+  std::cout << "ignored " << beacons.foreign << ' ' << beacons.forged << ' ' << beacons.replayed
+            << ' ' << beacons.malformed << '\n';
+}
+
+void answer(pp::Runtime& rt, const std::string& line) {
+  std::istringstream words(line);
+  std::string word;
+  words >> word;
+  if (word == "nodes") std::cout << "nodes " << rt.nodes().size() + 1 << '\n';
+  if (word == "who") who(rt);
+  if (word == "refused") std::cout << "refused " << rt.stats().refused_peers << '\n';
+  if (word == "lent") std::cout << "lent " << rt.stats().lent << '\n';
+  if (word == "said") said(rt.stats());
+  if (word == "ignored") ignored(rt.stats().ignored);
+  if (word == "statistics") rt.print_stats(std::cout);
+  if (word == "spread") submitted(rt, rt.nodes().size() + 1);
+  if (word == "once") {
+    std::size_t jobs = 0;
+    std::string file;
+    words >> jobs >> file;
+    once(rt, jobs, file);
+  }
+  if (word == "tree") {
+    std::string name;
+    std::uint32_t granularity = 1;
+    words >> name >> granularity;
+    tree(rt, name, granularity);
+  }
+  std::cout.flush();
+}
+
 int hold(pp::Runtime& rt) {
   std::cout << "holding " << ::getpid() << ' ' << rt.address() << std::endl;
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    if (line == "nodes") std::cout << "nodes " << rt.nodes().size() + 1 << std::endl;
-    if (line == "refused") std::cout << "refused " << rt.stats().refused_peers << std::endl;
-    if (line == "spread") submitted(rt, rt.nodes().size() + 1);
-    std::cout.flush();
-  }
+  for (std::string line; std::getline(std::cin, line);) answer(rt, line);
   int sum = 0;
   for (int i = 1; i <= 10; ++i) sum += rt.submit([](int n) { return n; }, i).get();
   std::cout << "sum " << sum << '\n';
