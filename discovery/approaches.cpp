@@ -13,7 +13,7 @@ constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kLongestPause{5000};
 // For the smaller NodeId to dial: a few round trips. It may not have heard of this node.
 constexpr milliseconds kTheirTurn{100};
-constexpr seconds kShortLife{2};         // a session that ended sooner was as good as none
+constexpr seconds kShortLife{2};  // a session that ended sooner was as good as none
 
 }  // namespace
 
@@ -55,6 +55,12 @@ void Approaches::heard_of(const NodeId& node, Time now) {
   const auto entry = approaches_.find(node);
   if (entry != approaches_.end() && !entry->second.under_way)
     entry->second.not_before = std::min(entry->second.not_before, now);
+}
+
+void Approaches::hold(const NodeId& node, Time until) {
+  const auto entry = approaches_.find(node);
+  if (entry != approaches_.end())
+    entry->second.not_before = std::max(entry->second.not_before, until);
 }
 
 void Approaches::up(const NodeId& node, Time) { approaches_.erase(node); }

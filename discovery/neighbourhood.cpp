@@ -24,10 +24,11 @@ constexpr seconds kWanted{5};               // a session that was asked for
 // Between two looks at whom to dial. Each of many newcomers moves all the places in the ring: a
 // thousand that came within 2 s had opened 400 sessions each, only to let them rest.
 constexpr milliseconds kNeighboursEvery{500};
-constexpr seconds kRestEvery{1};    // sessions are looked at, whether they are used
-constexpr seconds kRestLimit{3};    // for the other side's word
-constexpr seconds kSilentAgain{5};  // a silent member is dialled, one of them
-constexpr seconds kSilentAlone{1};  // the same for a node that has lost everybody
+constexpr seconds kRestEvery{1};        // sessions are looked at, whether they are used
+constexpr milliseconds kRestRetry{10};  // for a session that is being closed to be down
+constexpr seconds kRestLimit{3};        // for the other side's word
+constexpr seconds kSilentAgain{5};      // a silent member is dialled, one of them
+constexpr seconds kSilentAlone{1};      // the same for a node that has lost everybody
 // A beacon that everybody hears is followed by few: the others learn of the node from these.
 constexpr milliseconds kBeaconPause{20};
 constexpr seconds kLongestBeaconPause{5};
@@ -156,6 +157,7 @@ void Neighbourhood::State::changed(const Member& member, std::optional<MemberSta
   approaches.forget(member.node);
   closed.erase(member.node);
   round_trips.erase(member.node);
+  if (member.state != MemberState::kSilent) reached.erase(member.node);
   if (member.state == MemberState::kLeft) {
     plan.left(member.node, now);
   } else {
@@ -242,7 +244,10 @@ void Neighbourhood::State::dial() {
       approaches.forget(node);
       continue;
     }
-    if (end_rest(node)) continue;  // and dialled when it is down
+    if (end_rest(node)) {  // and dialled when it is down
+      approaches.hold(node, now + kRestRetry);
+      continue;
+    }
     std::vector<Address> ways = member->addresses;
     if (const auto best = reached.find(node); best != reached.end()) {
       const auto front = std::find(ways.begin(), ways.end(), best->second);

@@ -61,6 +61,16 @@ TEST_F(ApproachesOf5, the_one_with_the_smaller_id_dials_first) {
   EXPECT_THAT(approaches.due(now + milliseconds(100)), ElementsAre(kSmall));
 }
 
+TEST_F(ApproachesOf5, who_is_held_is_dialled_later) {
+  approaches.want(kGreat, now, now + seconds(5));
+  approaches.hold(kGreat, now + milliseconds(10));
+  EXPECT_THAT(approaches.due(now), IsEmpty());
+  EXPECT_EQ(approaches.next_due(), now + milliseconds(10));
+  EXPECT_THAT(approaches.due(now + milliseconds(10)), ElementsAre(kGreat));
+  approaches.hold(kSmall, now + seconds(1));  // nobody wants it
+  EXPECT_THAT(approaches.due(now + milliseconds(10)), ElementsAre(kGreat));
+}
+
 TEST_F(ApproachesOf5, who_has_come_need_not_be_dialled) {
   approaches.set_neighbours({kSmall}, now);
   approaches.up(kSmall, now);
