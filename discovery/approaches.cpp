@@ -15,6 +15,11 @@ constexpr milliseconds kLongestPause{5000};
 constexpr milliseconds kTheirTurn{100};
 constexpr seconds kShortLife{2};  // a session that ended sooner was as good as none
 
+// Twice as long after each failure.
+milliseconds pause_after(unsigned failures) {
+  return std::min(kFirstPause * (1 << std::min(failures, 6u)), kLongestPause);
+}
+
 }  // namespace
 
 Approaches::Approach& Approaches::wanted(const NodeId& node, Time not_before) {
@@ -63,7 +68,7 @@ void Approaches::hold(const NodeId& node, Time until) {
     entry->second.not_before = std::max(entry->second.not_before, until);
 }
 
-void Approaches::up(const NodeId& node, Time) { approaches_.erase(node); }
+void Approaches::up(const NodeId& node) { approaches_.erase(node); }
 
 void Approaches::down(const NodeId& node, Time since, Time now) {
   if (now - since >= kShortLife) {
@@ -71,8 +76,7 @@ void Approaches::down(const NodeId& node, Time since, Time now) {
     return;
   }
   Past& past = past_[node];
-  past.not_before =
-      now + std::min(kFirstPause * (1 << std::min(past.failures++, 6u)), kLongestPause);
+  past.not_before = now + pause_after(past.failures++);
 }
 
 std::vector<NodeId> Approaches::due(Time now) {
@@ -97,7 +101,7 @@ Time Approaches::next_due() const {
 }
 
 std::optional<Address> Approaches::next_address(const NodeId& node,
-                                                const std::vector<Address>& ways, Time) {
+                                                const std::vector<Address>& ways) {
   const auto entry = approaches_.find(node);
   if (entry == approaches_.end()) return std::nullopt;
   if (ways.empty()) {
@@ -117,9 +121,7 @@ std::map<NodeId, Approaches::Approach>::iterator Approaches::at(const Address& a
 
 void Approaches::put_off(const NodeId& node, Approach& approach, Time now) {
   Past& past = past_[node];
-  const milliseconds whole =
-      std::min(kFirstPause * (1 << std::min(past.failures++, 6u)), kLongestPause);
-  const Clock::duration half = Clock::duration(whole) / 2;
+  const Clock::duration half = Clock::duration(pause_after(past.failures++)) / 2;
   past.not_before = approach.not_before =
       now + half +
       Clock::duration(std::uniform_int_distribution<Clock::rep>(0, half.count())(random_));

@@ -33,7 +33,7 @@ class Approaches {
   void heard_of(const NodeId& node, Time now);
 
   // A session is up; one that came up at `since` has ended.
-  void up(const NodeId& node, Time now);
+  void up(const NodeId& node);
   void down(const NodeId& node, Time since, Time now);
 
   // Whom to dial now; next_address() for each says where.
@@ -41,8 +41,7 @@ class Approaches {
   Time next_due() const;
   // `ways`: all that are known, the most promising first. Counts as under way until it has failed,
   // was refused, or a session is up.
-  std::optional<Address> next_address(const NodeId& node, const std::vector<Address>& ways,
-                                      Time now);
+  std::optional<Address> next_address(const NodeId& node, const std::vector<Address>& ways);
 
   struct Failed {
     NodeId node;

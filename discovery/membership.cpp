@@ -200,7 +200,7 @@ void Membership::update(std::uint32_t workers, std::vector<Address> addresses, T
   next_spread_ = std::min(next_spread_, now);
 }
 
-void Membership::leave(Time now) {
+void Membership::leave() {
   if (std::exchange(leaving_, true)) return;
   self_.state = MemberState::kLeft;
   Word last = word(Word::Kind::kHeartbeat);
@@ -208,7 +208,6 @@ void Membership::leave(Time now) {
   for (const NodeId& node : outside_.connected()) outside_.say(node, last);
   probes_.clear();
   suspicions_.clear();
-  static_cast<void>(now);
 }
 
 // ---- what is heard
@@ -471,8 +470,8 @@ void Membership::watch(Time now) {
   if (watched_ == self_.node) return;
   if (watched_ != before) {
     watched_heard_ = now;
-    // What has silenced the one may have silenced its neighbour too (they share a machine, a switch),
-    // and for as long nobody has watched that one.
+    // What has silenced the one may have silenced its neighbour too (they share a machine, a
+    // switch), and for as long nobody has watched that one.
     const Member* fallen = roster_.find(before);
     if (fallen != nullptr && fallen->state == MemberState::kSuspect) start_probe(watched_, now);
   }

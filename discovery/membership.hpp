@@ -27,11 +27,11 @@ namespace pp::discovery {
 //              its predecessor. SWIM's random pings find a silent node after a time that is
 //              exponentially distributed; a ring finds it within the limit, for half the messages.
 //              Who is suspected watches nobody: whoever stands next does.
-//   probe      A silent predecessor is pinged; if it does not answer, a few others are asked to ping
-//              it (their way to it may be better than ours). Seldom, a member drawn at random is
-//              probed as well: it catches what a ring cannot, and exchanges gossip across it.
-//   suspicion  Who answers nobody is suspected, loudly. It objects by raising its incarnation; if it
-//              does not within the dead limit, everybody who heard of it takes it for silent.
+//   probe      A silent predecessor is pinged; if it does not answer, a few others are asked to
+//              ping it (their way to it may be better than ours). Seldom, a member drawn at random
+//              is probed as well: it catches what a ring cannot, and exchanges gossip across it.
+//   suspicion  Who answers nobody is suspected, loudly. It objects by raising its incarnation; if
+//              it does not within the dead limit, everybody who heard of it takes it for silent.
 //   gossip     News is told at once to the successor and a few neighbours drawn at random, who do
 //              the same, and rides a few more times in what is said anyway. Who sees that its
 //              digest still differs from another's asks it for its roster, a page at a time.
@@ -75,7 +75,7 @@ class Membership {
   // What this node says of itself has changed.
   void update(std::uint32_t workers, std::vector<Address> addresses, Time now);
   // This node says goodbye to everybody.
-  void leave(Time now);
+  void leave();
 
   void poll(Time now);
   Time next_due() const;
@@ -166,7 +166,7 @@ class Membership {
   unsigned health_ = 0;
   bool leaving_ = false;
 
-  NodeId watched_;              // the nearest predecessor that is not suspected
+  NodeId watched_;  // the nearest predecessor that is not suspected
   Time watched_heard_{};
   Time next_heartbeat_{};
   Time next_random_probe_{};

@@ -253,7 +253,7 @@ void Neighbourhood::State::dial() {
       const auto front = std::find(ways.begin(), ways.end(), best->second);
       if (front != ways.end()) std::rotate(ways.begin(), front, front + 1);
     }
-    if (const std::optional<Address> address = approaches.next_address(node, ways, now))
+    if (const std::optional<Address> address = approaches.next_address(node, ways))
       transport.dial(*address);
   }
 }
@@ -370,7 +370,7 @@ void Neighbourhood::on_up(SessionId session, const transport::Peer& peer, Time n
   s.by_node[who.node] = session;
   s.closed.erase(who.node);
   s.neighbours_due = s.successor_due = true;
-  s.approaches.up(who.node, now);
+  s.approaches.up(who.node);
   // It may have dialled us: its own port on the host it comes from is the way to it.
   for (const Address& address : who.addresses) {
     if (address == peer.remote || address.host == peer.remote.host) s.reached[who.node] = address;
@@ -502,7 +502,7 @@ void Neighbourhood::leave(Time now) {
   s.now = now;
   s.touched = true;
   if (std::exchange(s.leaving, true)) return;
-  s.membership.leave(now);
+  s.membership.leave();
   for (const auto& source : s.sources) source->leave();
 }
 

@@ -60,6 +60,10 @@ void Courier::run() {
     readable_ = transport_->wait(due);
   }
   if (!hung_up_) say_goodbye();
+  // Whoever waits for a drain that the end has overtaken is told so.
+  auto board = board_.lock();
+  if (!board->drained) board->drained = false;
+  board_changed_.notify_all();
 }
 
 // Everything that is not an answer to a message.

@@ -55,7 +55,8 @@ bool Runtime::drain(std::chrono::milliseconds limit) {
   if (runtime::Crew::current() != nullptr)
     throw Error("pp: drain() waits for the jobs that run here, and was called from one of them");
   if (node_->courier() == nullptr) return true;
-  node_->courier()->begin_drain(std::max(limit, std::chrono::milliseconds(0)));
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365);
+  node_->courier()->begin_drain(std::clamp(limit, std::chrono::milliseconds(0), kLongest));
   return node_->courier()->wait_until_drained();
 }
 

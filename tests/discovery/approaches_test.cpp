@@ -36,8 +36,7 @@ class ApproachesOf5 : public ::testing::Test {
     now = std::max(now, approaches.next_due());
     std::vector<Address> dialled;
     for (const NodeId& node : approaches.due(now))
-      if (const auto address = approaches.next_address(node, ways, now))
-        dialled.push_back(*address);
+      if (const auto address = approaches.next_address(node, ways)) dialled.push_back(*address);
     return dialled;
   }
 
@@ -48,14 +47,14 @@ class ApproachesOf5 : public ::testing::Test {
 TEST_F(ApproachesOf5, nobody_is_wanted_at_first) {
   EXPECT_EQ(approaches.next_due(), Time::max());
   EXPECT_THAT(approaches.due(now), IsEmpty());
-  EXPECT_EQ(approaches.next_address(kGreat, {kA}, now), std::nullopt);
+  EXPECT_EQ(approaches.next_address(kGreat, {kA}), std::nullopt);
 }
 
 TEST_F(ApproachesOf5, the_one_with_the_smaller_id_dials_first) {
   approaches.set_neighbours({kSmall, kGreat, kGreatest}, now);
   EXPECT_THAT(approaches.due(now), UnorderedElementsAre(kGreat, kGreatest));
-  approaches.next_address(kGreat, {kA}, now);
-  approaches.next_address(kGreatest, {kB}, now);
+  approaches.next_address(kGreat, {kA});
+  approaches.next_address(kGreatest, {kB});
   EXPECT_THAT(approaches.due(now), IsEmpty());
   EXPECT_EQ(approaches.next_due(), now + milliseconds(100));  // if it has not come until then
   EXPECT_THAT(approaches.due(now + milliseconds(100)), ElementsAre(kSmall));
@@ -73,7 +72,7 @@ TEST_F(ApproachesOf5, who_is_held_is_dialled_later) {
 
 TEST_F(ApproachesOf5, who_has_come_need_not_be_dialled) {
   approaches.set_neighbours({kSmall}, now);
-  approaches.up(kSmall, now);
+  approaches.up(kSmall);
   EXPECT_EQ(approaches.next_due(), Time::max());
   EXPECT_THAT(approaches.due(now + seconds(1)), IsEmpty());
 }
@@ -150,7 +149,7 @@ TEST(Approaches, pauses_depend_on_the_seed_and_on_nothing_else) {
     for (int i = 0; i < 5; ++i) {
       const Time now = std::max(at(seconds(0)), approaches.next_due());
       approaches.due(now);
-      approaches.next_address(kGreat, {kA}, now);
+      approaches.next_address(kGreat, {kA});
       approaches.failed(kA, now);
       times.push_back(now);
     }
@@ -254,7 +253,7 @@ TEST_F(ApproachesOf5, other_refusals_are_followed_by_growing_pauses) {
     for (int i = 0; i < 10; ++i) {
       time = std::max(time, fresh.next_due());
       ASSERT_THAT(fresh.due(time), ElementsAre(kGreat));
-      fresh.next_address(kGreat, {kA, kB}, time);
+      fresh.next_address(kGreat, {kA, kB});
       fresh.refused(i % 2 == 0 ? kA : kB, reason, time);
       fresh.refused(i % 2 == 0 ? kB : kA, reason, time);  // whichever it was
     }
@@ -275,7 +274,7 @@ TEST_F(ApproachesOf5, an_address_that_leads_to_ourselves_is_passed_over) {
 TEST_F(ApproachesOf5, a_session_that_lasted_leaves_no_grudge_and_a_short_one_does) {
   const auto lose = [&](Clock::duration lasted) {
     const Time since = now;
-    approaches.up(kGreat, now);
+    approaches.up(kGreat);
     now += lasted;
     approaches.down(kGreat, since, now);
     approaches.set_neighbours({kGreat}, now);
@@ -310,7 +309,7 @@ TEST(Approaches, next_due_never_asks_in_a_circle) {
           approaches.forget(node());
           break;
         case 3:
-          approaches.up(node(), now);
+          approaches.up(node());
           break;
         case 4:
           approaches.down(node(), now - milliseconds(random() % 4000), now);
@@ -328,7 +327,7 @@ TEST(Approaches, next_due_never_asks_in_a_circle) {
       for (const NodeId& due : approaches.due(now)) {
         std::vector<Address> ways = all;
         ways.resize(random() % 4);
-        approaches.next_address(due, ways, now);
+        approaches.next_address(due, ways);
       }
       ASSERT_GT(approaches.next_due(), now) << "seed " << seed << ", step " << step;
     }

@@ -74,7 +74,7 @@ TEST_F(Leaving, what_does_not_end_in_time_is_told_to_stop_and_begins_again_elsew
 
 TEST_F(Leaving, a_node_that_has_left_goes_on_alone) {
   Runtimes nodes(2);
-  EXPECT_TRUE(nodes[1].drain(60s));
+  EXPECT_TRUE(nodes[1].drain(std::chrono::milliseconds::max())) << "as long as it takes";
   EXPECT_TRUE(nodes[1].nodes().empty());
   EXPECT_EQ(nodes[1].submit<name_of_node>().get(), "node1");
   EXPECT_EQ(nodes[0].submit<name_of_node>().get(), "node0");
