@@ -5,6 +5,7 @@
 #include <pp/bulk.hpp>
 #include <pp/this_job.hpp>
 
+#include "bulk_log.hpp"
 #include "guarded.hpp"
 #include "node.hpp"
 #include "particulars.hpp"
@@ -20,6 +21,20 @@ constexpr std::chrono::microseconds kLeafTime{80};
 constexpr std::chrono::microseconds kTooLong{300};
 // Between two looks at the clock, which costs 25 ns.
 constexpr std::chrono::nanoseconds kWindowTime{2000};
+
+// [first, last) in so many parts that are as equal as can be.
+void cut_evenly(std::size_t first, std::size_t last, std::size_t count,
+                std::vector<Bulk::Range>& into) {
+  const std::size_t size = last - first;
+  const auto begin = [&](std::size_t i) {
+    return first + size / count * i + std::min(i, size % count);
+  };
+  for (std::size_t i = 0; i < count; ++i) into.push_back({begin(i), begin(i + 1)});
+}
+
+std::size_t divided_up(std::size_t size, std::size_t by) {
+  return size / by + (size % by != 0 ? 1 : 0);
+}
 
 }  // namespace
 
@@ -115,6 +130,10 @@ Ran Piece::run(Job& job) noexcept {
     }
   }
   frame.counts = bulk.calls(piece.first, reached);
+  // What was told to stop may have returned half of what it would have. Before deliver(): then the
+  // values are the user's.
+  if (bulk.recorded_ && reached > piece.first && !job.told_to_stop())
+    bulk.record(piece.first, reached);
   return Ran::kSettled;
 }
 
@@ -131,7 +150,7 @@ void Piece::encode_arguments(const Job& job, codec::Bytes& out) {
 void Piece::store_encoded(Job& job, codec::Bytes&& result) {
   Piece& piece = of(job);
   piece.bulk->unlist(piece);
-  piece.bulk->arrived(piece.first, piece.last, std::move(result));
+  piece.bulk->arrived(piece, std::move(result));
   piece.bulk->complete(piece.first, piece.last);
 }
 
@@ -239,8 +258,36 @@ void Bulk::start(Node& node, JobOptions&& options, std::size_t most_per_piece) {
         "as jobs of their own, or cancel() the batch when its time is over");
   }
   options_ = std::move(options);
-  const std::size_t least = size_ / most_per_piece + (size_ % most_per_piece != 0 ? 1 : 0);
-  cut(node, std::max(least, std::min(size_, kPieces)), std::nullopt);
+  prepare(node);
+  std::size_t pieces = std::max(divided_up(size_, most_per_piece), std::min(size_, kPieces));
+  std::vector<Range> parts;
+  const Worker* worker = Crew::current();
+  const bool in_job = worker != nullptr && worker->frame != nullptr;
+  if (in_job && worker->node == &node) {
+    cut_evenly(0, size_, pieces, parts);
+    return cut(node, parts, std::nullopt, nullptr);
+  }
+  // As many identities as there would be without a log: what comes later has the same ones.
+  const Identities identities{node.reserve(pieces), pieces};
+  std::uint64_t seed = node.identity(identities.first);
+  if (node.job_log() == nullptr || in_job) {
+    cut_evenly(0, size_, pieces, parts);
+  } else {
+    seed = enter(*node.job_log(), seed, most_per_piece);
+    const std::vector<Range> missing = take_recorded();
+    std::size_t left = 0;
+    for (const Range& gap : missing) left += gap.last - gap.first;
+    const std::size_t each = left == 0 ? 1 : std::min(divided_up(left, pieces), most_per_piece);
+    for (const Range& gap : missing)
+      cut_evenly(gap.first, gap.last, divided_up(gap.last - gap.first, each), parts);
+  }
+  cut(node, parts, seed, &identities);
+}
+
+void Bulk::prepare(Node& node) {
+  home_ = &node.home();
+  all_done_ = make_event(home_);
+  if (size_ == 0) happen(*all_done_);
 }
 
 void Bulk::serve(const Terms& terms) {
@@ -256,7 +303,10 @@ void Bulk::serve(const Terms& terms) {
   }
   pace_.store(static_cast<float>(terms.picoseconds) / 1000, std::memory_order_relaxed);
   seen_.store(true, std::memory_order_relaxed);  // the owner's user will
-  cut(*worker.node, 1, terms.seed);
+  prepare(*worker.node);
+  std::vector<Range> whole;
+  if (size_ > 0) whole.push_back({0, size_});
+  cut(*worker.node, whole, terms.seed, nullptr);
   const std::stop_callback void_now(stop_token_of(borrowed), [this] { cancel(); });
   wait_until(Clock::time_point::max());
 }
@@ -271,31 +321,34 @@ void Bulk::report(codec::Bytes& out) {
       codec::encode(out, failed.failure);
     }
   }
-  encode_values(out);
+  encode_values(0, size_, out);
 }
 
-void Bulk::cut(Node& node, std::size_t pieces, std::optional<std::uint64_t> seed) {
-  home_ = &node.home();
-  all_done_ = make_event(home_);
-  if (size_ == 0) return happen(*all_done_);
-  Worker* worker = Crew::current();
-  const bool child = worker != nullptr && worker->node == &node && worker->frame != nullptr;
+// As children of the job that runs on this thread, or, with identities, from outside.
+void Bulk::cut(Node& node, const std::vector<Range>& parts, std::optional<std::uint64_t> seed,
+               const Identities* identities) {
+  if (parts.empty()) return;
+  const bool child = identities == nullptr;
+  Worker* worker = child ? Crew::current() : nullptr;
   const std::uint64_t children = child ? worker->frame->children : 0;
   const auto hand_over = [&](std::size_t n) {
-    const auto begin = [&](std::size_t i) {
-      return size_ / pieces * i + std::min(i, size_ % pieces);
-    };
-    auto* piece = new Piece(*this, function_, begin(n), begin(n + 1), seed);
+    auto* piece = new Piece(*this, function_, parts[n].first, parts[n].last, seed);
     piece->retain();
     const JobReference<Piece> held(piece);
     set_options(*piece, JobOptions(options_));
     list(*piece);
-    child ? spawn(*piece) : node.submit(*piece);
+    if (child) {
+      spawn(*piece);
+    } else {
+      // Of what is resumed there may be more parts: gaps.
+      node.submit_as(
+          *piece, n < identities->count ? node.identity(identities->first + n) : derive(~*seed, n));
+    }
     if (!seed) seed = piece->id;  // the first one's: all elements' identities hang on it
   };
   hand_over(0);
   // A worker takes the newest of its own first.
-  for (std::size_t n = 1; n < pieces; ++n) hand_over(child ? pieces - n : n);
+  for (std::size_t n = 1; n < parts.size(); ++n) hand_over(child ? parts.size() - n : n);
   // However many pieces there are, the map counts as one child.
   if (child) worker->frame->children = children + 1;
 }
@@ -357,7 +410,8 @@ void Bulk::fail(std::size_t first, std::size_t last, Failure&& failure) {
   failures.insert_or_assign(first, Books::Failed{last, std::move(failure)});
 }
 
-void Bulk::arrived(std::size_t first, std::size_t last, codec::Bytes&& outcome) {
+void Bulk::arrived(const Piece& piece, codec::Bytes&& outcome) {
+  const auto first = piece.first, last = piece.last;
   try {
     std::span<const std::byte> in = outcome;
     for (auto failures = codec::decode<std::uint64_t>(in); failures > 0; --failures) {
@@ -367,6 +421,8 @@ void Bulk::arrived(std::size_t first, std::size_t last, codec::Bytes&& outcome) 
       fail(first + begin, first + end, codec::decode<Failure>(in));
     }
     const std::size_t values_at = outcome.size() - in.size();
+    // The courier does not wait for a file.
+    if (recorded_ && !piece.told_to_stop()) record(first, last, in, false);
     books_->content.lock()->arrived.push_back({first, last, std::move(outcome), values_at});
   } catch (...) {
     const std::string what = describe_current_exception().message;
@@ -429,6 +485,25 @@ std::vector<std::pair<std::size_t, std::exception_ptr>> Bulk::errors() {
     }
   }
   return errors;
+}
+
+// The failures in [first, last), ascending.
+std::vector<std::pair<std::uint64_t, std::uint64_t>> Bulk::failed_among(std::size_t first,
+                                                                        std::size_t last) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> among;
+  if (failed_.load(std::memory_order_relaxed) == 0) return among;
+  auto books = books_->content.lock();
+  auto failure = books->failures.upper_bound(first);
+  if (failure != books->failures.begin()) --failure;
+  std::size_t reached = first;
+  for (; failure != books->failures.end() && failure->first < last; ++failure) {
+    const std::size_t begin = std::max(failure->first, reached);
+    const std::size_t end = std::min(failure->second.last, last);
+    if (begin >= end) continue;
+    among.emplace_back(begin, end);
+    reached = end;
+  }
+  return among;
 }
 
 bool Bulk::has_failed(std::size_t element) const {

@@ -92,6 +92,7 @@ Node::Node(const Options& options, std::unique_ptr<transport::Transport> transpo
       id_(transport ? transport->self().node : NodeId::random()),
       name_(transport ? transport->self().name : options_.name),
       log_(name_, options_.report_fd),
+      job_log_(open_job_log()),
       home_(Home::open(*this, name_)),
       deadlines_(name_),
       queue_(0, options_.queue_limit),
@@ -101,6 +102,21 @@ Node::Node(const Options& options, std::unique_ptr<transport::Transport> transpo
   warn_of_limits();
   home_.set_without_workers(workers() == 0);
   if (courier_) courier_->start(crew_);
+}
+
+std::unique_ptr<JobLog> Node::open_job_log() {
+  if (options_.role != Role::kDriver) return nullptr;
+  if (options_.joblog.empty()) {
+    if (!options_.resume) return nullptr;
+    throw Error("pp: Options::resume needs a job log to go on from: Options::joblog");
+  }
+  JobLog::Settings settings;
+  settings.file = options_.joblog;
+  settings.resume = options_.resume;
+  settings.header.functions = functions_.fingerprint();
+  settings.header.seed = options_.seed;
+  settings.header.build = __VERSION__;
+  return std::make_unique<JobLog>(std::move(settings), log_);
 }
 
 std::unique_ptr<Courier> Node::make_courier(std::unique_ptr<transport::Transport> transport) {
@@ -146,7 +162,12 @@ void Node::submit(Job& job) {
     if (queue_.full() && run_at_once(*worker, job)) return;
     return queue(job);
   }
-  job.id = derive(options_.seed, submitted_.fetch_add(1, std::memory_order_relaxed));
+  submit_as(job, identity(reserve(1)));
+}
+
+void Node::submit_as(Job& job, std::uint64_t id) {
+  job.home = &home_;
+  job.id = id;
   const auto nobody_runs_any = [this] {
     const bool others = courier_ && !courier_->nodes().empty();
     return !others && (workers() == 0 || queue_.empty());
@@ -232,6 +253,11 @@ Statistics Node::statistics() {
   statistics.elapsed = Clock::now() - started_;
   const Crew::Totals totals = crew_.totals();
   NodeStatistics own{id_, name_, crew_.workers(), true, totals.jobs, totals.busy, 0};
+  if (job_log_) {
+    const JobLog::Figures figures = job_log_->figures();
+    statistics.recorded_elements = figures.elements;
+    statistics.resumed_elements = figures.taken;
+  }
   if (courier_) {
     Courier::Figures figures = courier_->figures(Clock::now() + std::chrono::milliseconds(250));
     own.stolen = figures.stolen;

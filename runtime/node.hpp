@@ -13,6 +13,7 @@
 #include "crew.hpp"
 #include "deadlines.hpp"
 #include "home.hpp"
+#include "job_log.hpp"
 #include "log.hpp"
 #include "node_local.hpp"
 #include "queue.hpp"
@@ -45,6 +46,13 @@ class Node {
   // A new job, from any thread; one that is no worker of this node waits while the queue is full.
   // Takes over one reference.
   void submit(Job& job);
+  // The same from outside of this node's jobs, with an identity that was reserved: identity(n).
+  void submit_as(Job& job, std::uint64_t id);
+  // The first of so many numbers in a row, for jobs from outside of jobs.
+  std::uint64_t reserve(std::uint64_t count) {
+    return submitted_.fetch_add(count, std::memory_order_relaxed);
+  }
+  std::uint64_t identity(std::uint64_t n) const { return derive(options_.seed, n); }
   // A child of the job that runs on `worker`. Takes over one reference.
   void spawn(Worker& worker, Job& job);
   // A job that has its home and its identity already, and may be known to others: a callback, a
@@ -71,10 +79,13 @@ class Node {
   Home& home() { return home_; }
   Deadlines& deadlines() { return deadlines_; }
   NodeLocals& locals() { return locals_; }
+  // Null unless this is a driver with one.
+  JobLog* job_log() { return job_log_.get(); }
   const Options& options() const { return options_; }
   Statistics statistics();
 
  private:
+  std::unique_ptr<JobLog> open_job_log();
   std::unique_ptr<Courier> make_courier(std::unique_ptr<transport::Transport> transport);
   bool run_at_once(Worker& worker, Job& job);
   void warn_of_limits();
@@ -89,6 +100,7 @@ class Node {
   const NodeId id_;
   const std::string name_;
   Log log_;
+  const std::unique_ptr<JobLog> job_log_;  // null unless this is a driver with one
   Home& home_;
   NodeLocals locals_;
   // Relaxed: only counts.

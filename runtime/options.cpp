@@ -115,6 +115,13 @@ Options Options::from_environment() {
   read_number("PP_QUEUE_LIMIT", std::size_t{1}, std::size_t{1'000'000'000}, "a number of jobs",
               options.queue_limit);
   read_number("PP_SEED", std::uint64_t{0}, UINT64_MAX, "a number", options.seed);
+  read_text("PP_JOBLOG", options.joblog);
+  if (const std::string_view resume = variable("PP_RESUME"); !resume.empty()) {
+    if (resume != "on" && resume != "off") refuse("PP_RESUME", resume, "on or off");
+    options.resume = resume == "on";
+    if (options.resume && options.joblog.empty() && options.role == Role::kDriver)
+      refuse("PP_RESUME", resume, "a job log to resume from as well: PP_JOBLOG=file");
+  }
   read_number("PP_REPORT_FD", 0, 1'048'576, "a file descriptor", options.report_fd);
   if (options.role == Role::kWorker && !options.opens_network()) {
     throw Error(

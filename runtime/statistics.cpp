@@ -71,6 +71,11 @@ void print_statistics(std::ostream& stream, const Statistics& statistics) {
   if (statistics.lent > 0) out << "; " << statistics.lent << " jobs of this node lent";
   if (statistics.lost > 0)
     out << "; " << statistics.lost << " executions lost with a node and begun again";
+  if (statistics.recorded_elements > 0) {
+    out << "; " << statistics.resumed_elements << " of " << statistics.recorded_elements
+        << (statistics.recorded_elements == 1 ? " element" : " elements")
+        << " taken from the job log";
+  }
   if (statistics.refused_peers > 0)
     out << "; " << statistics.refused_peers << " connections refused";
   if (const std::string ignored = sentence_of(statistics.ignored); !ignored.empty())

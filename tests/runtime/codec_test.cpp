@@ -388,6 +388,24 @@ TEST(Codec, an_encoding_that_fails_leaves_nothing_behind) {
   EXPECT_EQ(bytes, encoded(1));
 }
 
+template <class T>
+void expect_written_as_a_vector(const std::vector<T>& values) {
+  Bytes one, other;
+  encode(one, values);
+  pp::codec::encode_sequence(other, std::span(values));
+  EXPECT_EQ(one, other);
+}
+
+TEST(Codec, a_sequence_is_written_as_a_vector_of_it) {
+  expect_written_as_a_vector(std::vector<int>{1, 2, 3});
+  expect_written_as_a_vector(std::vector<int>{});
+  expect_written_as_a_vector(std::vector<double>(1'000, 0.5));
+  expect_written_as_a_vector(std::vector<std::string>{"", "a", std::string(1'000, 'b')});
+  expect_written_as_a_vector(std::vector<std::tuple<>>(3));
+  expect_written_as_a_vector(std::vector<std::optional<std::vector<int>>>{{}, {{1, 2}}});
+  expect_written_as_a_vector(std::vector<Account>{{"a", {1, 2}}, {"b", {}}});
+}
+
 TEST(Codec, lists_too_deep_for_the_receivers_stack_are_refused_by_the_sender) {
   List list;
   for (int i = 0; i < pp::codec::kMaxDepth; ++i)

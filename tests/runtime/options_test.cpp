@@ -65,7 +65,7 @@ class OptionsFromEnvironment : public testing::Test {
       "PP_IFACE",    "PP_FABRIC",       "PP_NAME",      "PP_LAUNCH",      "PP_NODES",
       "PP_RETRIES",  "PP_JOIN_TIMEOUT", "PP_REPORT_FD", "PP_QUEUE_LIMIT", "PP_SEED",
       "PP_DISCOVER", "PP_HOSTS_FILE",   "PP_DNS",       "PP_FOLDER",      "PP_SUSPECT",
-      "PP_DEAD",     "PP_DRAIN"};
+      "PP_DEAD",     "PP_DRAIN",        "PP_JOBLOG",    "PP_RESUME"};
   std::map<std::string, std::string> before_;
 };
 
@@ -207,6 +207,17 @@ TEST_F(OptionsFromEnvironment, queue_limit) {
 TEST_F(OptionsFromEnvironment, seed) {
   EXPECT_EQ(with("PP_SEED", "18446744073709551615").seed, UINT64_MAX);
   expect_refused("PP_SEED", {"-1", "18446744073709551616", "x"}, "a number");
+}
+
+TEST_F(OptionsFromEnvironment, job_log) {
+  EXPECT_EQ(Options::from_environment().joblog, "");
+  EXPECT_EQ(with("PP_JOBLOG", "a.log").joblog, "a.log");
+  EXPECT_FALSE(with("PP_JOBLOG", "a.log").resume);
+  expect_refused("PP_RESUME", {"on"}, "PP_JOBLOG=file");
+  setenv("PP_JOBLOG", "a.log", 1);
+  EXPECT_TRUE(with("PP_RESUME", "on").resume);
+  EXPECT_FALSE(with("PP_RESUME", "off").resume);
+  expect_refused("PP_RESUME", {"1", "yes", "On"}, "on or off");
 }
 
 TEST_F(OptionsFromEnvironment, join_timeout) {

@@ -16,7 +16,7 @@
 namespace pp::test {
 
 // Nodes with one worker each (unless said otherwise) over the loopback world; the first is the one
-// that submits.
+// that submits, and has the job log if the options name one.
 class Runtimes {
  public:
   explicit Runtimes(std::size_t nodes, unsigned workers = 1, Options common = {})
@@ -55,6 +55,10 @@ class Runtimes {
 
   void start() {
     Options own = options();
+    if (!runtimes_.empty()) {  // a file for one
+      own.joblog.clear();
+      own.resume = false;
+    }
     auto transport = world_.open(runtime::introduction(own, runtime::FunctionTable::seal()));
     if (runtimes_.empty()) {
       first_ = transport->self().addresses.front();

@@ -85,6 +85,16 @@ TEST(Statistics, what_did_not_happen_is_not_mentioned) {
             "executions lost with a node and begun again; 3 connections refused");
 }
 
+TEST(Statistics, what_was_taken_from_a_job_log_is_mentioned_if_there_is_one) {
+  Statistics statistics = two_nodes();
+  statistics.recorded_elements = 900;
+  EXPECT_THAT(printed(statistics)[4],
+              HasSubstr("workers; 0 of 900 elements taken from the job log"));
+  statistics.resumed_elements = 120;
+  EXPECT_THAT(printed(statistics)[4],
+              HasSubstr("workers; 120 of 900 elements taken from the job log"));
+}
+
 std::string printed_of(const IgnoredBeacons& ignored) {
   Statistics statistics = two_nodes();
   statistics.ignored = ignored;

@@ -391,9 +391,13 @@ class MapWork {
 
   void encode(std::size_t first, std::size_t last, codec::Bytes& out) const {
     codec::encode(out, static_cast<std::uint64_t>(offset_ + first));
-    source_.encode(first, last, out);
-    codec::encode(out, shared_);
+    encode_elements(first, last, out);
+    encode_shared(out);
   }
+  void encode_elements(std::size_t first, std::size_t last, codec::Bytes& out) const {
+    source_.encode(first, last, out);
+  }
+  void encode_shared(codec::Bytes& out) const { codec::encode(out, shared_); }
   static MapWork decode(std::span<const std::byte>& in) {
     const auto offset = codec::decode<std::uint64_t>(in);
     Source source = Source::decode(in);

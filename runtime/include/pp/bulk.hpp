@@ -21,6 +21,7 @@
 namespace pp::runtime {
 
 class Bulk;
+class JobLog;
 struct Frame;
 struct Piece;
 
@@ -125,7 +126,11 @@ class Bulk : public std::enable_shared_from_this<Bulk> {
   // Runs windows of the leaf until it is over.
   virtual void run(Leaf& leaf) noexcept = 0;
   virtual void encode(std::size_t first, std::size_t last, codec::Bytes& out) const = 0;
-  virtual void encode_values(codec::Bytes& out) const = 0;
+  // What the elements are, without what all calls share; and that alone. For the job log, which has
+  // to know them again.
+  virtual void encode_elements(std::size_t first, std::size_t last, codec::Bytes& out) const = 0;
+  virtual void encode_shared(codec::Bytes& out) const = 0;
+  virtual void encode_values(std::size_t first, std::size_t last, codec::Bytes& out) const = 0;
   // Takes the values of [first, last) as encode_values() of that part wrote them. Throws if they
   // are not.
   virtual void keep(std::size_t first, std::size_t last, std::span<const std::byte> values) = 0;
@@ -137,14 +142,31 @@ class Bulk : public std::enable_shared_from_this<Bulk> {
   friend class Leaf;
   struct Books;
 
-  void cut(Node& node, std::size_t pieces, std::optional<std::uint64_t> seed);
+  // Its place in a job log.
+  struct Recorded;
+  // Of pieces that come from outside of jobs: numbers of the node's.
+  struct Identities {
+    std::uint64_t first;
+    std::size_t count;
+  };
+
+  void prepare(Node& node);
+  void cut(Node& node, const std::vector<Range>& parts, std::optional<std::uint64_t> seed,
+           const Identities* identities);
+  std::uint64_t enter(JobLog& log, std::uint64_t seed, std::size_t most_per_piece);
+  std::vector<Range> take_recorded();
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> failed_among(std::size_t first,
+                                                                    std::size_t last);
+  void record(std::size_t first, std::size_t last) noexcept;
+  void record(std::size_t first, std::size_t last, std::span<const std::byte> values,
+              bool may_wait) noexcept;
   bool split_off(const Piece& from, std::size_t first, std::size_t last) noexcept;
   void list(Piece& piece);
   void unlist(Piece& piece) noexcept;
   void complete(std::size_t first, std::size_t last);
   void fail(std::size_t first, std::size_t last, Failure&& failure);
   bool has_failed(std::size_t element) const;
-  void arrived(std::size_t first, std::size_t last, codec::Bytes&& outcome);
+  void arrived(const Piece& piece, codec::Bytes&& outcome);
   std::size_t leaf_size() const noexcept;
   void measured(std::size_t elements, Clock::duration took) noexcept;
 
@@ -158,7 +180,8 @@ class Bulk : public std::enable_shared_from_this<Bulk> {
   std::atomic<std::size_t> failed_{0};
   // Nanoseconds per element; 0: unknown. Relaxed: an estimate.
   std::atomic<float> pace_{0};
-  std::atomic<bool> seen_{false};  // somebody has looked at the failures
+  std::atomic<bool> seen_{false};       // somebody has looked at the failures
+  std::unique_ptr<Recorded> recorded_;  // null unless a job log keeps what is done; set by start()
   Event all_done_;
   std::unique_ptr<Books> books_;
 };
@@ -200,7 +223,9 @@ class Results : public Bulk {
 
   Results(std::size_t size, const Function& function) : Bulk(size, function), slots_(size) {}
 
-  void encode_values(codec::Bytes& out) const override { codec::encode(out, slots_); }
+  void encode_values(std::size_t first, std::size_t last, codec::Bytes& out) const override {
+    codec::encode_sequence(out, std::span(slots_).subspan(first, last - first));
+  }
   void keep(std::size_t first, std::size_t last, std::span<const std::byte> values) override {
     auto arrived = codec::decode_whole<std::vector<Slot>>(values);
     if (arrived.size() != last - first) throw Error("another number of results than elements");
@@ -218,7 +243,7 @@ template <>
 class Results<void> : public Bulk {
  protected:
   using Bulk::Bulk;
-  void encode_values(codec::Bytes&) const override {}
+  void encode_values(std::size_t, std::size_t, codec::Bytes&) const override {}
   void keep(std::size_t, std::size_t, std::span<const std::byte> values) override {
     codec::decode_whole<std::tuple<>>(values);
   }
@@ -230,6 +255,7 @@ class Results<void> : public Bulk {
 //   run(i, leaf)          element i; called once at most; enters its identity first
 //   calls(first, last)    of the user's function
 //   encode(first, last, out), decode(in)    a Work of these elements alone, as bytes
+//   encode_elements(first, last, out), encode_shared(out)    what it is made of
 //   most_per_piece()      elements that may be lent together
 template <class Work>
 class BulkOf final : public Results<typename Work::Result> {
@@ -262,6 +288,10 @@ class BulkOf final : public Results<typename Work::Result> {
   void encode(std::size_t first, std::size_t last, codec::Bytes& out) const override {
     work_.encode(first, last, out);
   }
+  void encode_elements(std::size_t first, std::size_t last, codec::Bytes& out) const override {
+    work_.encode_elements(first, last, out);
+  }
+  void encode_shared(codec::Bytes& out) const override { work_.encode_shared(out); }
   std::uint64_t calls(std::size_t first, std::size_t last) const override {
     return work_.calls(first, last);
   }

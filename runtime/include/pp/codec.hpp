@@ -486,6 +486,33 @@ void encode(Bytes& out, const T& value) {
   }
 }
 
+// Appends what encode() appends for a std::vector<T> of these values, without one being made.
+template <Travels T>
+void encode_sequence(Bytes& out, std::span<const T> values) {
+  Writer writer(out);
+  const auto put = [&] {
+    write_count(writer, values.size());
+    if constexpr (kCopiesOut<T>) {
+      writer.copy(values.data(), values.size() * sizeof(T));
+    } else {
+      writer.enter();
+      for (const T& value : values) {
+        codec::write(writer, value);
+        write_filler<kFiller<std::vector<T>>>(writer);
+      }
+      writer.leave();
+    }
+    writer.finish();
+  };
+  if constexpr (needs_archive<T>()) {
+    OutArchive archive(writer);
+    writer.archive = &archive;
+    put();
+  } else {
+    put();
+  }
+}
+
 // Takes one value from the front of `in` and moves `in` past it. Throws DecodeError, which leaves
 // `in` as it was; std::bad_alloc; nothing else.
 template <Travels T>

@@ -81,6 +81,13 @@ struct Options {
   // top of their own stack.
   std::size_t stack_bytes = std::size_t{64} << 20;
 
+  // Where a driver keeps what its maps have finished, so that a later run can go on from there;
+  // empty: nowhere. Workers ignore it. A file that exists and is not empty is refused without
+  // `resume`. (PP_JOBLOG)
+  std::string joblog;
+  // Go on from what that file holds; one that does not exist is begun. (PP_RESUME=on|off)
+  bool resume = false;
+
   int report_fd = -1;  // PP_REPORT_FD: where pp-launch wants to read what happens
 
   // Reads PP_*. Throws pp::Error naming the variable, its value and what was expected.

@@ -114,9 +114,13 @@ class FoldWork {
 
   void encode(std::size_t first, std::size_t last, codec::Bytes& out) const {
     codec::encode(out, std::pair<std::uint64_t, std::uint64_t>(block_, offset_ + first * block_));
-    source_.encode(first * block_, end(last), out);
-    codec::encode(out, shared_);
+    encode_elements(first, last, out);
+    encode_shared(out);
   }
+  void encode_elements(std::size_t first, std::size_t last, codec::Bytes& out) const {
+    source_.encode(first * block_, end(last), out);
+  }
+  void encode_shared(codec::Bytes& out) const { codec::encode(out, shared_); }
   static FoldWork decode(std::span<const std::byte>& in) {
     const auto [block, offset] = codec::decode<std::pair<std::uint64_t, std::uint64_t>>(in);
     if (block == 0) throw Error("a block of no elements");

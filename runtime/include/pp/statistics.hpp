@@ -12,10 +12,10 @@ namespace pp {
 
 // One node's share, counted where the jobs ran: executions that ended, nested ones included.
 struct NodeStatistics {
-  NodeId id;             // as its Runtime::id() says
-  std::string name;      // its Options::name
-  unsigned workers = 0;  // jobs it runs at a time
-  bool present = true;  // false: it left or was lost; the figures are the last ones heard
+  NodeId id;               // as its Runtime::id() says
+  std::string name;        // its Options::name
+  unsigned workers = 0;    // jobs it runs at a time
+  bool present = true;     // false: it left or was lost; the figures are the last ones heard
   std::uint64_t jobs = 0;  // executions that ended
   std::chrono::nanoseconds time{0};  // summed over workers, without waiting
   std::uint64_t stolen = 0;          // of `jobs`: for another node
@@ -38,6 +38,11 @@ struct Statistics {
   std::uint64_t late = 0;               // results that came for a loan already ended: dropped
   std::uint64_t refused_peers = 0;      // wrong key, other build, garbage: see the log
   IgnoredBeacons ignored;               // heard by this node
+
+  // Elements of the batches that a job log records (Options::joblog).
+  std::uint64_t recorded_elements = 0;
+  // Of these: taken from it instead of being run.
+  std::uint64_t resumed_elements = 0;
 
   // What this node has said to others over its connections since it started; beacons do not count.
   std::uint64_t messages = 0;  // about jobs, their results and the load
