@@ -9,9 +9,9 @@ namespace pp::tools {
 namespace {
 
 // What the launch decides, and would be a wrong answer if it were inherited.
-constexpr std::array<std::string_view, 9> kOurs = {"PP_ROLE",    "PP_LISTEN",       "PP_KEY_FILE",
-                                                   "PP_NODES",   "PP_JOIN_TIMEOUT", "PP_PEERS",
-                                                   "PP_WORKERS", "PP_LAUNCH",       "PP_REPORT_FD"};
+constexpr std::array<std::string_view, 11> kOurs = {
+    "PP_ROLE",    "PP_LISTEN", "PP_KEY_FILE",  "PP_NODES",  "PP_JOIN_TIMEOUT", "PP_PEERS",
+    "PP_WORKERS", "PP_LAUNCH", "PP_REPORT_FD", "PP_JOBLOG", "PP_RESUME"};
 
 bool is_ours(std::string_view variable) {
   return std::find(kOurs.begin(), kOurs.end(), variable.substr(0, variable.find('='))) !=
@@ -35,6 +35,8 @@ std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
   set("PP_WORKERS", std::to_string(plan.workers));
   set("PP_LAUNCH", launch);
   set("PP_REPORT_FD", std::to_string(report_descriptor));
+  if (driver && !plan.joblog.empty()) set("PP_JOBLOG", plan.joblog);
+  if (driver && plan.resume) set("PP_RESUME", "on");
   if (plan.nodes == 1) return environment;
 
   set("PP_LISTEN", driver ? plan.listen : plan.listen.substr(0, plan.listen.rfind(':')) + ":0");

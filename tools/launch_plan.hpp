@@ -15,8 +15,10 @@ struct LaunchPlan {
   std::filesystem::path key_file;  // empty: a key of this launch's own
   std::chrono::seconds join_limit{30};
   std::string listen =
-      "127.0.0.1:0";   // the driver's control port; workers take any port of the same host
-  bool quiet = false;  // no join table
+      "127.0.0.1:0";    // the driver's control port; workers take any port of the same host
+  std::string joblog;   // where the driver keeps what its maps have finished; empty: nowhere
+  bool resume = false;  // from what is there
+  bool quiet = false;   // no join table
   std::vector<std::string> command;  // the program and its arguments
 };
 
@@ -32,6 +34,8 @@ struct LaunchPlan {
 //   PP_KEY_FILE      the cluster key
 //   PP_NODES         driver: how many nodes to wait for before the program's body runs
 //   PP_JOIN_TIMEOUT  driver: for so many seconds
+//   PP_JOBLOG        driver: its job log, if one is named (also when it is alone)
+//   PP_RESUME        driver: on, if that is to be resumed
 //   PP_PEERS         workers: the driver's address
 std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
                                           std::string_view launch, std::string_view driver_address,

@@ -26,6 +26,8 @@ constexpr char kExamples[] = R"(Examples:
   pp-launch -n 4 -- ./app --size 100      4 nodes here that share this machine's cores
   pp-launch -n 2 --workers 8 -- ./app     2 nodes of 8 workers each
   pp-launch -n 1 -- ./app                 the program alone: no network, no key
+  pp-launch -n 4 --joblog app.log --resume -- ./app
+                                          the same line again after a crash goes on where it was
 
 Nodes started by hand may join a running driver when they have its key and know its address:
   pp-keygen cluster.key
@@ -89,6 +91,10 @@ int main(int argc, char** argv) {
   app.add_option("-l,--listen", plan.listen, "HOST:PORT of the driver's control port")
       ->capture_default_str()
       ->envname("PP_LISTEN");
+  app.add_option("--joblog", plan.joblog, "Keep what the driver's maps have finished in this file")
+      ->envname("PP_JOBLOG");
+  app.add_flag("--resume", plan.resume, "Go on from what the job log holds, if there is one")
+      ->envname("PP_RESUME");
   app.add_flag("-q,--quiet", plan.quiet, "Print no join table");
 
   // Everything behind "--" is the command, whatever it looks like. Without one the command begins
@@ -116,6 +122,11 @@ int main(int argc, char** argv) {
   if (plan.command.front().substr(0, 1) == "-") {
     return complain(
         "no option is called " + plan.command.front() + " (pp-launch --help lists them)", kUsage);
+  }
+
+  if (plan.resume && plan.joblog.empty()) {
+    return complain("--resume needs a job log to go on from, expected: --joblog FILE --resume",
+                    kUsage);
   }
 
   try {

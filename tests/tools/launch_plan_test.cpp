@@ -56,6 +56,22 @@ TEST(LaunchPlan, opens_no_network_for_a_program_that_is_alone) {
       UnorderedElementsAre("PP_ROLE=driver", "PP_WORKERS=2", "PP_LAUNCH=cafe", "PP_REPORT_FD=9"));
 }
 
+TEST(LaunchPlan, tells_the_driver_alone_of_its_job_log) {
+  LaunchPlan plan = four_nodes();
+  plan.joblog = "app.log";
+  plan.resume = true;
+  const std::vector<std::string> inherited{"PP_JOBLOG=other.log", "PP_RESUME=on"};
+  const auto driver = node_environment(plan, 0, "cafe", "", 9, inherited);
+  EXPECT_THAT(driver, Contains("PP_JOBLOG=app.log"));
+  EXPECT_THAT(driver, Contains("PP_RESUME=on"));
+  EXPECT_THAT(driver, Not(Contains("PP_JOBLOG=other.log")));
+  const auto worker = node_environment(plan, 1, "cafe", "127.0.0.1:7000", 9, inherited);
+  EXPECT_THAT(worker, Not(Contains(StartsWith("PP_JOBLOG="))));
+  EXPECT_THAT(worker, Not(Contains(StartsWith("PP_RESUME="))));
+  plan.nodes = 1;
+  EXPECT_THAT(node_environment(plan, 0, "cafe", "", 9, {}), Contains("PP_JOBLOG=app.log"));
+}
+
 TEST(LaunchPlan, does_not_hand_on_what_another_launch_said) {
   const auto environment = node_environment(
       four_nodes(), 0, "cafe", "", 9, {"PP_PEERS=elsewhere:1", "PP_ROLE=worker", "PP_FABRIC=off"});
