@@ -76,7 +76,9 @@ void Approaches::down(const NodeId& node, Time since, Time now) {
     return;
   }
   Past& past = past_[node];
-  past.not_before = now + pause_after(past.failures++);
+  // A short pause also for one that breaks again and again: what is open between the two waits for
+  // the next session, and is given up after a while.
+  past.not_before = now + pause_after(std::min(past.failures++, 1u)) / 2;
 }
 
 std::vector<NodeId> Approaches::due(Time now) {
@@ -152,7 +154,9 @@ void Approaches::refused(const Address& address, transport::RefusalReason reason
     return;
   }
   put_off(entry->first, approach, now);
-  if (reason == transport::RefusalReason::kDuplicate) past_.erase(entry->first);
+  // No failure, but the pause stays: the other side may take long to notice that its session has
+  // ended, and whoever wants one meanwhile must not dial as fast as it refuses.
+  if (reason == transport::RefusalReason::kDuplicate) past_[entry->first].failures = 0;
 }
 
 }  // namespace pp::discovery

@@ -186,6 +186,8 @@ void DialPlan::refused(const Address& address, transport::RefusalReason reason, 
     case kLaunch:
     case kGarbage:
       return s.put_off(address, now, kFirstSlowPause, kLongestSlowPause);
+    case kFlood:
+      return;  // nobody's dial
   }
 }
 

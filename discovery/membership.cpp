@@ -287,6 +287,9 @@ void Membership::answer(const NodeId& from, const Word& said, Time now) {
 
 void Membership::note_alive(const NodeId& node, Time now) {
   if (node == watched_) watched_heard_ = now;
+  // Who is suspected and heard of has not objected yet, because it has only just heard of it.
+  if (const auto suspicion = suspicions_.find(node); suspicion != suspicions_.end())
+    suspicion->second = std::max(suspicion->second, now + scaled(limits_.dead - limits_.suspect));
   const auto probe = probes_.find(node);
   if (probe == probes_.end()) return;
   probe->second.alive = true;  // its ack may still tell how long it takes

@@ -411,8 +411,14 @@ void Neighbourhood::on_down(SessionId session, transport::DownReason reason, Tim
   if (known != s.by_node.end() && known->second == session) s.by_node.erase(known);
   s.neighbours_due = s.successor_due = true;
   const Member* member = s.roster().find(over.node);
-  if (s.leaving || s.by_node.contains(over.node) || member == nullptr || !is_present(member->state))
+  if (s.leaving || s.by_node.contains(over.node)) return;
+  if (member == nullptr || !is_present(member->state)) {
+    // Somebody who has left and still listened was met once more: its addresses are free again for
+    // whoever comes after it.
+    const bool has_left = member != nullptr && member->state == MemberState::kLeft;
+    has_left ? s.plan.left(over.node, now) : s.plan.down(over.node, now);
     return;
+  }
   s.approaches.down(over.node, over.since, now);
   switch (reason) {
     case transport::DownReason::kClosed:
@@ -420,8 +426,11 @@ void Neighbourhood::on_down(SessionId session, transport::DownReason reason, Tim
       s.closed.insert(over.node);
       s.approaches.want(over.node, now, now + kWanted);
       return;
-    case transport::DownReason::kSilent:
     case transport::DownReason::kFabric:
+      // A process that ends is noticed by one channel or the other first.
+      s.closed.insert(over.node);
+      [[fallthrough]];
+    case transport::DownReason::kSilent:
     case transport::DownReason::kViolation:
       s.approaches.want(over.node, now, now + kWanted);
       return s.membership.doubt(over.node, now);

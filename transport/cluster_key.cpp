@@ -104,19 +104,26 @@ void ClusterKey::save(const std::filesystem::path& path) const {
     fail(path, errno == EEXIST ? "exists already and is not overwritten; choose another name"
                                : std::string(std::strerror(errno)));
   }
+  try {
+    // An odd umask may have taken our own bits.
+    if (::fchmod(file.fd(), 0600) != 0) throw Error(std::strerror(errno));
+    write_to(file.fd());
+  } catch (const Error& error) {
+    ::unlink(path.c_str());  // ours: O_EXCL made it; half a key must not stay
+    fail(path, error.what());
+  }
+}
+
+void ClusterKey::write_to(int descriptor) const {
   Text text;
   std::memcpy(text.bytes, kPrefix.data(), kPrefix.size());
   sodium_bin2hex(text.bytes + kPrefix.size(), 2 * kBytes + 1, bytes_.data(), kBytes);
   text.bytes[kTextSize] = '\n';
   std::size_t written = 0;
   while (written < kTextSize + 1) {
-    const ssize_t put = ::write(file.fd(), text.bytes + written, kTextSize + 1 - written);
+    const ssize_t put = ::write(descriptor, text.bytes + written, kTextSize + 1 - written);
     if (put < 0 && errno == EINTR) continue;
-    if (put <= 0 || ::fchmod(file.fd(), 0600) != 0) {  // an odd umask may have taken our own bits
-      const std::string why = std::strerror(errno);
-      ::unlink(path.c_str());  // ours: O_EXCL made it; half a key must not stay
-      fail(path, why);
-    }
+    if (put <= 0) throw Error(std::strerror(errno));
     written += static_cast<std::size_t>(put);
   }
 }

@@ -21,12 +21,12 @@ struct Conversation {
     kLookingUp,   // a host name is being resolved
     kConnecting,  // TCP is
     kHandshake,   // unproven
-    kParked,   // unproven; its Hello waits until our own dial to the same node is decided (rule 18)
-    kRefused,  // our last word is on its way; waits for the peer to close
-    kOpening,  // proven; the fabric's lane is not open yet
-    kUp,       // on_up was called
-    kLeaving,  // hung up by us: what is queued goes out, then goodbye, then the peer closes
-    kOver,     // nothing follows; swept at the end of poll()
+    kParked,      // unproven; waits until another dial between the two nodes is decided (rule 18)
+    kRefused,     // our last word is on its way; waits for the peer to close
+    kOpening,     // proven; the fabric's lane is not open yet
+    kUp,          // on_up was called
+    kLeaving,     // hung up by us: what is queued goes out, then goodbye, then the peer closes
+    kOver,        // nothing follows; swept at the end of poll()
   };
 
   std::uint32_t slot = 0;  // its place in the table of conversations
@@ -35,6 +35,7 @@ struct Conversation {
   Address address;              // as dialled
   Address remote;               // numeric
   Time deadline = Time::max();  // of the stage
+  Time patient_until{};         // of a dial of ours that is parked
 
   std::vector<Endpoint> endpoints;  // still to be tried, last first
   std::uint64_t lookup = 0;
@@ -45,9 +46,10 @@ struct Conversation {
   bool ended = false;            // end of file or an error on the control connection
 
   std::unique_ptr<Handshake> handshake;
+  std::uint64_t floods = 0;  // Counters::floods when it began: the fabric it names is still there
 
   SessionId id{};
-  std::uint64_t number = 0;  // on the wire: `id` in the low half, random bits in the high one
+  std::uint64_t number = 0;  // on the wire: `slot` in the low half, random bits in the high one
   std::unique_ptr<Session> session;
   Peer peer;
   std::optional<FabricPeer> fabric_peer;

@@ -11,17 +11,21 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <pp/error.hpp>
 #include <unordered_map>
 #include <utility>
 
+#include "callers.hpp"
 #include "libfabric.hpp"
+#include "meter.hpp"
 #include "undisturbed.hpp"
 
 namespace pp::transport {
@@ -156,6 +160,9 @@ struct Fabric::Endpoint {
   alignas(8) std::array<std::byte, kMaxFrame> aligned{};
   FabricAddress own;
   int wait_fd = -1;
+  Meter meter;                                 // what the provider holds
+  std::int64_t opened_with = 0;                // of it, when it was opened
+  std::optional<pp::transport::Callers> port;  // unless the provider has no sockets
 
   // Closed from the bottom up: endpoint, memory, queue, addresses, domain, fabric.
   Info info;
@@ -199,7 +206,10 @@ Fabric::Endpoint::Endpoint(const Options& wanted)
   if (environment_read) variables = {};
   const Undisturbed undisturbed(variables);
   environment_read = true;
+  Libfabric::library();  // its own memory is no endpoint's
+  const Meter::Running running(meter);
   open_objects();
+  opened_with = meter.bytes();
 }
 
 void Fabric::Endpoint::open_objects() {
@@ -267,6 +277,11 @@ void Fabric::Endpoint::open_objects() {
   own.bytes.resize(length);
   must("fi_getname", fi_getname(&endpoint->fid, own.bytes.data(), &length));
   own.bytes.resize(length);
+  if (info->addr_format == FI_SOCKADDR_IN || info->addr_format == FI_SOCKADDR_IN6) {
+    sockaddr_storage at{};
+    std::memcpy(&at, own.bytes.data(), std::min(length, sizeof at));
+    port.emplace(at);
+  }
 }
 
 void Fabric::Endpoint::post(Operation& receive) {
@@ -403,6 +418,7 @@ FabricPeer Fabric::add(const FabricAddress& address) {
     refuse("it belongs to provider '" + address.provider + "'");
   const std::string_view fault = fault_of(address, e.own, e.info->addr_format);
   if (!fault.empty()) refuse(std::string(fault));
+  const Meter::Running running(e.meter);
   Destination destination;
   destination.address.assign(reinterpret_cast<const char*>(address.bytes.data()),
                              address.bytes.size());
@@ -433,6 +449,7 @@ void Fabric::remove(FabricPeer peer) {
   // bound address from which there is no way to the peer). Nothing is queued for it then, so
   // nothing needs to be given up; it stays for the next session.
   if (!shared->second.connected) return;
+  const Meter::Running running(e.meter);
   fi_av_remove(e.av.get(), &shared->second.index, 1, 0);
   e.inserted.erase(shared);
 }
@@ -444,6 +461,7 @@ Fabric::Sent Fabric::send(FabricPeer peer, std::span<const std::byte> frame) {
   if (found == e.peers.end()) return Sent::kGone;
   Destination& to = found->second;
 
+  const Meter::Running running(e.meter);
   ssize_t code = 0;
   if (frame.size() <= e.info->tx_attr->inject_size) {
     code = fi_inject(e.endpoint.get(), frame.data(), frame.size(), to.index);
@@ -469,6 +487,7 @@ Fabric::Sent Fabric::send(FabricPeer peer, std::span<const std::byte> frame) {
 
 std::size_t Fabric::poll(FabricHandler& handler) {
   Endpoint& e = *endpoint_;
+  const Meter::Running running(e.meter);
   for (Operation& receive : e.receives) {
     if (!receive.posted) e.post(receive);
   }
@@ -487,6 +506,31 @@ std::size_t Fabric::poll(FabricHandler& handler) {
     moved += static_cast<std::size_t>(read);
   }
   return moved;
+}
+
+std::size_t Fabric::held() const {
+  return static_cast<std::size_t>(
+      std::max<std::int64_t>(0, endpoint_->meter.bytes() - endpoint_->opened_with));
+}
+
+Fabric::Callers Fabric::look_at_callers() {
+  if (!endpoint_->port) return {};
+  const pp::transport::Callers::Seen seen = endpoint_->port->look();
+  return {seen.connected, seen.cut_off};
+}
+
+std::size_t Fabric::cut_off_silent_callers() {
+  return endpoint_->port ? endpoint_->port->cut_off(pp::transport::Callers::Which::kSilent) : 0;
+}
+
+void Fabric::cut_off_all_callers(FabricHandler& handler) {
+  if (!endpoint_->port) return;
+  // It takes what one look at its sockets finds in each round; the kernel may have more in store.
+  constexpr int kRounds = 64;
+  for (int round = 0; round < kRounds; ++round) {
+    if (endpoint_->port->cut_off(pp::transport::Callers::Which::kAll) == 0) return;
+    poll(handler);
+  }
 }
 
 int Fabric::wait_fd() const { return endpoint_->wait_fd; }

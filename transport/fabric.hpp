@@ -35,8 +35,11 @@ class FabricHandler {
   virtual void on_send_failed(FabricPeer peer, std::string_view why) = 0;
 };
 
-// REQUIRES: one thread. Memory is bounded: receive buffers are posted once, sends come from a pool
-// of fixed size.
+// REQUIRES: one thread. Our own memory is bounded: receive buffers are posted once, sends come from
+// a pool of fixed size. The provider's is not: it accepts everybody who connects to its port, and
+// keeps what nobody has asked for (tagged messages, say; measured: 120 MB a second from one
+// stranger). So look at held() and callers(), and open another one in place of a Fabric that holds
+// too much.
 class Fabric {
  public:
   // No frame is larger (the eager limit; equal on all nodes or rxm refuses the connection). All
@@ -79,6 +82,22 @@ class Fabric {
   // it would sleep for ever): while a send() waits for its connection, sleep no longer than this at
   // a time. 7 to 20 ms in all here. The side that is dialled is woken.
   static constexpr std::chrono::milliseconds kConnectingNap{2};
+
+  // Bytes that the provider has allocated since this was opened and not freed.
+  std::size_t held() const;
+
+  struct Callers {
+    std::size_t connected = 0;  // connections that others have made to our port
+    std::size_t cut_off = 0;    // more, on which nothing came between the last two looks
+  };
+  // Looks at them. The time between two looks is what a caller has to say its first word; peers do
+  // so at once. Not cheap: about a microsecond for each descriptor of this process.
+  Callers look_at_callers();
+  // Those that have said nothing yet, at once; says how many.
+  std::size_t cut_off_silent_callers();
+  // Before a Fabric with strangers at its port is destroyed: libfabric 1.17 forgets to close the
+  // connections that had not come to an end of their handshake.
+  void cut_off_all_callers(FabricHandler& handler);
 
   // Readable when poll() has something to do; meaningful only after may_sleep() said yes.
   int wait_fd() const;

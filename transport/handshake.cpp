@@ -248,9 +248,13 @@ void Handshake::hear_conclusion(Bytes prefix, Bytes body) {
 }
 
 void Handshake::hear_hint(Bytes body) {
+  // Anybody may have said it: only what makes us try again later is heard. Who believed that it had
+  // dialled itself, for one, would never dial that node again.
   RefusalReason reason = RefusalReason::kGarbage;
-  if (!body.empty() && body[0] <= static_cast<std::uint8_t>(RefusalReason::kTimeout))
-    reason = static_cast<RefusalReason>(body[0]);
+  for (const RefusalReason harmless : {RefusalReason::kWrongKey, RefusalReason::kVersion,
+                                       RefusalReason::kTooMany, RefusalReason::kTimeout}) {
+    if (!body.empty() && body[0] == static_cast<std::uint8_t>(harmless)) reason = harmless;
+  }
   const Bytes text = body.empty() ? body : body.subspan(1);
   be_refused({reason, printable({reinterpret_cast<const char*>(text.data()), text.size()})});
 }

@@ -6,6 +6,8 @@
 #include <pp/error.hpp>
 #include <string>
 
+#include "meter.hpp"
+
 namespace pp::transport {
 
 namespace {
@@ -26,6 +28,7 @@ Libfabric load() {
     throw Error(std::string("cannot load libfabric: ") + dlerror() +
                 "; install it (Debian: libfabric1), or set PP_FABRIC=off to do without");
   }
+  Meter::install(library);  // where it cannot be, Fabric::held() says 0
   return {
       function<decltype(Libfabric::getinfo)>(library, "fi_getinfo", "FABRIC_1.3"),
       function<decltype(Libfabric::freeinfo)>(library, "fi_freeinfo", "FABRIC_1.3"),

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <pp/network_transport.hpp>
 #include <span>
@@ -19,9 +18,9 @@
 
 namespace pp::transport {
 
-// Transport's contract on a real network. Three files: network_transport.cpp has the interface and
+// Transport's contract on a real network. Four files: network_transport.cpp has the interface and
 // the order of a poll(), network_approach.cpp how strangers become peers, network_session.cpp what
-// peers exchange.
+// peers exchange, network_fabric.cpp the open port between them.
 class NetworkTransport final : public Transport, private FabricHandler, private MessageSink {
  public:
   NetworkTransport(ClusterKey key, NetworkOptions options);
@@ -68,7 +67,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
 
   // ---- network_approach.cpp
   void start_dials();
-  bool start_dial(const Address& address);
+  bool start_dial(const Address& address, bool patient);
   void take_lookups();
   void connect_next(Conversation& c, ConnectFailure failure);
   void take_connected(Conversation& c);
@@ -78,6 +77,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void advance(Conversation& c);
   void converse(Conversation& c);
   void decide(Conversation& c);
+  bool is_patient(Conversation& c);
   void decide_parked();
   void conclude_refused(Conversation& c);
   void promote(Conversation& c);
@@ -109,12 +109,18 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   static Time session_due(const Conversation& c);
   void flush_fabric(Conversation& c);
   void flush_control(Conversation& c);
-  void poll_fabric();
   void settle_ended();
   bool settle(Conversation& c);
   void tick(Conversation& c);
   void fabric_failed(Conversation& c, std::string_view why);
   void end(Conversation& c, DownReason reason, std::string_view why);
+
+  // ---- network_fabric.cpp
+  void open_fabric();
+  void poll_fabric();
+  void watch_fabric();
+  void look_at_callers();
+  void close_flooded_fabric(const std::string& how);
 
   const ClusterKey key_;
   NetworkOptions options_;
@@ -123,6 +129,9 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   Poller poller_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Fabric> fabric_;
+  Fabric::Options fabric_options_;
+  RateLimit reopenings_;
+  Time next_look_at_callers_{};
   FabricAddress fabric_address_;
   std::string fabric_host_;     // where it is bound
   bool several_hosts_ = false;  // published, until the first contact has shown which one works
@@ -133,15 +142,19 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
 
   std::vector<std::unique_ptr<Conversation>> conversations_;  // by slot; free slots are null
   std::vector<std::uint32_t> free_slots_;
-  std::deque<Conversation*> sessions_;  // by SessionId - first_session_; null: over
-  std::uint64_t first_session_ = 1;
+  std::unordered_map<std::uint64_t, Conversation*> sessions_;  // by SessionId
+  std::uint64_t next_session_ = 1;
   std::unordered_map<NodeId, Conversation*> by_node_;  // opening, up
   // How often the fabric failed us with a node: after kFabricChances its data goes by the control
   // connection.
   std::unordered_map<NodeId, int> fabric_failures_;
   std::vector<FabricPeer> removals_;  // given up; removed when the fabric is not calling us
 
-  std::vector<Address> dials_;                  // asked for, not begun
+  struct Asked {
+    Address address;
+    Time since{};  // of the first try
+  };
+  std::vector<Asked> dials_;                    // asked for, not begun
   std::vector<Conversation*> dirty_;            // to be flushed
   std::vector<Conversation*> stuck_;            // a fabric frame waits for kAgain to end
   std::vector<Conversation*> endings_;          // the control connection ended or a goodbye came

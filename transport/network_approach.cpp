@@ -10,6 +10,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kLastWord{500};  // for a refusal to arrive before we close
 constexpr std::chrono::milliseconds kDialRetry{2};   // a dial that waits for another conversation
+// How long it waits. The other one is unproven: it may be a recording of a node's first words, with
+// which anybody could keep us from that node for ever.
+constexpr std::chrono::milliseconds kOtherDial{250};
 constexpr std::size_t kControlRoom = 2 * kMaxFrame;  // a buffer for heartbeats
 constexpr std::size_t kDataRoom = 8 * kMaxFrame;     // and one for the data as well
 
@@ -31,13 +34,21 @@ std::string in_ms(std::chrono::milliseconds limit) { return std::to_string(limit
 // ---- dialling
 
 void NetworkTransport::start_dials() {
-  std::erase_if(dials_, [this](const Address& address) { return start_dial(address); });
+  std::size_t kept = 0;
+  for (std::size_t left = dials_.size(); left > 0; --left) {  // a handler may ask for more
+    Asked asked = dials_[kept];
+    dials_.erase(dials_.begin() + static_cast<std::ptrdiff_t>(kept));
+    if (asked.since == Time{}) asked.since = now_;
+    if (start_dial(asked.address, now_ < asked.since + kOtherDial)) continue;
+    dials_.insert(dials_.begin() + static_cast<std::ptrdiff_t>(kept++), asked);
+  }
   if (!dials_.empty()) due(now_ + kDialRetry);
 }
 
-// False: not now, try again.
-bool NetworkTransport::start_dial(const Address& address) {
+// False: not now, try again. `patient`: that may be because the node behind it dials us.
+bool NetworkTransport::start_dial(const Address& address, bool patient) {
   for (const auto& c : conversations_) {
+    if (!patient) break;
     if (c == nullptr || c->dialled || c->handshake == nullptr) continue;
     if (c->stage == Stage::kHandshake && c->number != 0 &&
         listens_at(c->handshake->peer().introduction, c->remote, address))
@@ -297,10 +308,13 @@ void NetworkTransport::decide(Conversation& c) {
   const bool older_wins =
       kept != nullptr && ((dialled_by_smaller(*kept) && !dialled_by_smaller(c)) ||
                           (kept->dialled && c.dialled));  // we would know if that one were broken
-  if (older_wins || (c.dialled && !dialled_by_smaller(c) && hears_from(node))) {
+  if (older_wins) {
     handshake.refuse(RefusalReason::kDuplicate,
                      "there is another session between " + node.short_name() + " and " +
                          options_.introduction.node.short_name() + ", which is kept");
+  } else if (c.dialled && !dialled_by_smaller(c) && hears_from(node) && is_patient(c)) {
+    c.stage = Stage::kParked;
+    parked_ = true;
   } else if (c.dialled) {
     const bool fabric = handshake.fabric_wanted() && wanted_with(node, c) == DataChannel::kFabric;
     handshake.accept(fabric ? DataChannel::kFabric : DataChannel::kControl);
@@ -313,7 +327,14 @@ void NetworkTransport::decide(Conversation& c) {
   }
 }
 
-// Asks again for those whose answer depended on a dial of ours.
+// Whether a dial of ours may go on waiting for the same node's dial to us.
+bool NetworkTransport::is_patient(Conversation& c) {
+  if (c.patient_until == Time{}) c.patient_until = now_ + kOtherDial;
+  due(c.patient_until);
+  return now_ < c.patient_until;
+}
+
+// Asks again for those whose answer depended on another dial.
 void NetworkTransport::decide_parked() {
   parked_ = false;
   for (std::size_t i = 0; i < conversations_.size(); ++i) {
@@ -405,6 +426,9 @@ void NetworkTransport::promote(Conversation& c) {
   touch(c);
   if (!fabric) {
     announce(c);
+  } else if (c.floods != counters_.floods) {
+    end(c, DownReason::kFabric, "the fabric was closed during the handshake");
+    return;
   } else {
     try {
       c.fabric_peer = fabric_->add(at);

@@ -122,7 +122,7 @@ bool NetworkTransport::take(Conversation& c, Lane lane, std::span<std::byte> fra
       ++strays_;
       return true;
     case SessionVerdict::kLost:
-      end(c, DownReason::kFabric, c.session->why());
+      fabric_failed(c, c.session->why());
       return false;
     case SessionVerdict::kViolation:
       end(c, DownReason::kViolation, c.session->why());
@@ -133,8 +133,6 @@ bool NetworkTransport::take(Conversation& c, Lane lane, std::span<std::byte> fra
   }
   return true;
 }
-
-void NetworkTransport::poll_fabric() { handled_ += fabric_->poll(*this); }
 
 // ---- out
 

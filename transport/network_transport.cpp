@@ -49,6 +49,7 @@ NetworkTransport::NetworkTransport(ClusterKey key, NetworkOptions options)
     : key_(std::move(key)),
       options_(std::move(options)),
       ciphers_(available_ciphers()),
+      reopenings_(3, 1.0 / 3600),
       gate_(options_.limits.unproven, options_.limits.unproven_per_source),
       reports_(32, 8) {
   Introduction& who = options_.introduction;
@@ -107,15 +108,12 @@ void NetworkTransport::listen() {
   poller_.add(listener_->fd(), kListenerTag, true, false);
 
   if (options_.fabric == "off") return;
-  Fabric::Options fabric;
-  fabric.provider = options_.fabric;
-  fabric.host = fabric_host_ = published.front();
-  fabric.port = options_.fabric_port;
-  if (fabric.port == 0 && options_.listen.port != 0)
-    fabric.port = static_cast<std::uint16_t>(options_.listen.port + 1);
-  fabric_ = std::make_unique<Fabric>(fabric);
-  fabric_address_ = fabric_->address();
-  poller_.add(fabric_->wait_fd(), kFabricTag, true, false);
+  fabric_options_.provider = options_.fabric;
+  fabric_options_.host = fabric_host_ = published.front();
+  fabric_options_.port = options_.fabric_port;
+  if (fabric_options_.port == 0 && options_.listen.port != 0)
+    fabric_options_.port = static_cast<std::uint16_t>(options_.listen.port + 1);
+  open_fabric();
 }
 
 // The address over which the first contact came goes in front of those that nobody has tried.
@@ -134,10 +132,11 @@ void NetworkTransport::dial(const Address& address) {
   const auto same = [&address](const auto& c) {
     return c != nullptr && c->dialled && c->address == address && c->stage <= Stage::kParked;
   };
-  if (std::find(dials_.begin(), dials_.end(), address) != dials_.end() ||
+  const auto asked = [&address](const Asked& dial) { return dial.address == address; };
+  if (std::any_of(dials_.begin(), dials_.end(), asked) ||
       std::any_of(conversations_.begin(), conversations_.end(), same))
     return;
-  dials_.push_back(address);
+  dials_.push_back({address, {}});
 }
 
 bool NetworkTransport::send(SessionId session, std::span<const std::byte> message) {
@@ -186,6 +185,7 @@ std::size_t NetworkTransport::poll(Time now, Handler& handler) {
   if (!dials_.empty()) start_dials();
   take_events();
   if (fabric_ != nullptr) poll_fabric();
+  if (fabric_ != nullptr) watch_fabric();
   if (!endings_.empty()) settle_ended();
   if (parked_) decide_parked();
   if (now_ >= next_timer_) run_timers();
@@ -261,6 +261,7 @@ void NetworkTransport::run_timers() {
       stranger_late(c);
     }
     if (c.stage == Stage::kOver) continue;
+    if (c.stage == Stage::kParked && c.dialled) due(c.patient_until);
     due(c.deadline);
     if (c.carries()) due(session_due(c));
   }
@@ -268,7 +269,8 @@ void NetworkTransport::run_timers() {
 
 void NetworkTransport::sweep() {
   over_ = false;
-  for (const FabricPeer peer : removals_) fabric_->remove(peer);
+  for (const FabricPeer peer : removals_)
+    if (fabric_ != nullptr) fabric_->remove(peer);
   removals_.clear();
   for (auto& c : conversations_) {
     if (c == nullptr || c->stage != Stage::kOver) continue;
@@ -293,27 +295,25 @@ Conversation& NetworkTransport::begin_conversation(bool dialled) {
   conversations_[slot] = std::make_unique<Conversation>();
   conversations_[slot]->slot = slot;
   conversations_[slot]->dialled = dialled;
+  conversations_[slot]->floods = counters_.floods;
   return *conversations_[slot];
 }
 
 // A number that a stranger at the fabric's open port cannot guess.
 void NetworkTransport::number_session(Conversation& c) {
-  const std::uint64_t id = first_session_ + sessions_.size();
-  sessions_.push_back(&c);
-  c.id = SessionId{id};
-  c.number = std::uint64_t{random_bits()} << 32 | (id & 0xffffffff);
+  c.id = SessionId{next_session_};
+  sessions_.emplace(next_session_++, &c);
+  c.number = std::uint64_t{random_bits() | 1} << 32 | c.slot;  // never 0: that is none
 }
 
 Conversation* NetworkTransport::find(SessionId session) const {
-  const std::uint64_t index = static_cast<std::uint64_t>(session) - first_session_;
-  return index < sessions_.size() ? sessions_[index] : nullptr;
+  const auto found = sessions_.find(static_cast<std::uint64_t>(session));
+  return found == sessions_.end() ? nullptr : found->second;
 }
 
 Conversation* NetworkTransport::find_number(std::uint64_t number) const {
-  // The low half of the id, completed from the ids in use.
-  const std::uint32_t index =
-      static_cast<std::uint32_t>(number) - static_cast<std::uint32_t>(first_session_);
-  Conversation* const c = index < sessions_.size() ? sessions_[index] : nullptr;
+  const std::uint64_t slot = number & 0xffffffff;
+  Conversation* const c = slot < conversations_.size() ? conversations_[slot].get() : nullptr;
   return c != nullptr && c->number == number ? c : nullptr;
 }
 
@@ -348,12 +348,7 @@ void NetworkTransport::drop(Conversation& c) {
   c.fabric_peer.reset();
   const auto known = by_node_.find(c.peer.introduction.node);
   if (known != by_node_.end() && known->second == &c) by_node_.erase(known);
-  const std::uint64_t index = static_cast<std::uint64_t>(c.id) - first_session_;
-  if (index < sessions_.size()) sessions_[index] = nullptr;
-  while (!sessions_.empty() && sessions_.front() == nullptr) {
-    sessions_.pop_front();
-    ++first_session_;
-  }
+  sessions_.erase(static_cast<std::uint64_t>(c.id));
 }
 
 void NetworkTransport::watch(Conversation& c, bool writable) {

@@ -91,7 +91,11 @@ std::span<const Poller::Event> Poller::collect(Time deadline, bool block) {
       timeout = deadline - now > kLongest ? kLongest : std::chrono::nanoseconds(deadline - now);
   }
   std::array<epoll_event, 64> raw;
-  const int count = wait_for(epoll_, raw.data(), static_cast<int>(raw.size()), timeout);
+  int count = wait_for(epoll_, raw.data(), static_cast<int>(raw.size()), timeout);
+  // A process that was stopped has its wait interrupted when it goes on. Nothing seen is not
+  // nothing there: whoever asked would judge by the clock peers that have spoken meanwhile.
+  if (count < 0 && errno == EINTR)
+    count = wait_for(epoll_, raw.data(), static_cast<int>(raw.size()), std::chrono::nanoseconds{0});
   std::size_t kept = 0;
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = raw[static_cast<std::size_t>(i)];

@@ -197,6 +197,8 @@ SessionVerdict Session::receive(Lane lane, std::span<std::byte> frame, Time now,
     case FrameVerdict::kReplayed:
       return violation("a frame came twice");
     case FrameVerdict::kGap:
+      // A stream loses nothing by itself: somebody on the way has taken something out.
+      if (lane == Lane::kControl) return violation("frames were taken out of the connection");
       why_ = "frames were lost on the way";
       return SessionVerdict::kLost;
   }
@@ -325,8 +327,7 @@ SessionVerdict Session::tick(Time now) const {
 }
 
 Time Session::verdict_due() const {
-  if (goodbye_ != Goodbye::kSent && unacknowledged() &&
-      heard_ > unacknowledged_since_ + heartbeat_)
+  if (goodbye_ != Goodbye::kSent && unacknowledged() && heard_ > unacknowledged_since_ + heartbeat_)
     return std::min(silent_at(), unacknowledged_since_ + dead_);
   return silent_at();
 }

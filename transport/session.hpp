@@ -35,9 +35,9 @@ class MessageSink {
 enum class SessionVerdict {
   kGood,
   kNotForUs,   // another session's frame: drop it, go on
-  kLost,       // frames are missing (loss): the session ends, nobody is to blame
-  kViolation,  // forged, replayed, malformed or beyond its credit: the session ends, counted as an
-               // attack
+  kLost,       // frames of the data lane are missing: the session ends, nobody is to blame
+  kViolation,  // forged, replayed, malformed, beyond its credit, or missing from the control lane,
+               // which is a stream: the session ends, counted as an attack
   kSilent,     // nothing was heard for longer than the dead limit
   kStalled,  // the peer lives, but data frames are not acknowledged for longer than the dead limit
 };

@@ -55,6 +55,8 @@ std::string_view to_string(RefusalReason reason) {
       return "too many";
     case RefusalReason::kTimeout:
       return "timeout";
+    case RefusalReason::kFlood:
+      return "flood";
   }
   return "unknown";
 }

@@ -6,11 +6,6 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <rdma/fabric.h>
-#include <rdma/fi_domain.h>
-#include <rdma/fi_endpoint.h>
-#include <rdma/fi_eq.h>
-#include <rdma/fi_errno.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -26,7 +21,7 @@
 #include <string>
 #include <vector>
 
-#include "libfabric.hpp"
+#include "stranger.hpp"
 #include "undisturbed.hpp"
 
 namespace pp::transport {
@@ -238,17 +233,17 @@ TEST(Fabric, a_provider_an_address_or_a_port_that_does_not_work_is_refused_by_na
     return "opened";
   };
   EXPECT_THAT(text_of({.provider = "carrier-pigeon", .host = "127.0.0.1"}),
-              testing::HasSubstr("carrier-pigeon"));
-  EXPECT_THAT(text_of({.host = "203.0.113.7"}), testing::HasSubstr("203.0.113.7"));
-  EXPECT_THAT(text_of({.host = "not-a-number"}), testing::HasSubstr("not-a-number"));
-  EXPECT_THAT(text_of({}), testing::HasSubstr("no host given"));
+              ::testing::HasSubstr("carrier-pigeon"));
+  EXPECT_THAT(text_of({.host = "203.0.113.7"}), ::testing::HasSubstr("203.0.113.7"));
+  EXPECT_THAT(text_of({.host = "not-a-number"}), ::testing::HasSubstr("not-a-number"));
+  EXPECT_THAT(text_of({}), ::testing::HasSubstr("no host given"));
   const Fabric taken(here());
   sockaddr_in in{};
   const FabricAddress address = taken.address();
   ASSERT_EQ(address.bytes.size(), sizeof in);
   std::memcpy(&in, address.bytes.data(), sizeof in);
   EXPECT_THAT(text_of(here(ntohs(in.sin_port))),
-              testing::HasSubstr(std::to_string(ntohs(in.sin_port))));
+              ::testing::HasSubstr(std::to_string(ntohs(in.sin_port))));
 }
 
 TEST(Fabric, an_address_that_is_garbage_is_refused) {
@@ -419,74 +414,12 @@ TEST(Fabric, a_connection_is_set_up_by_endpoints_that_sleep) {
   EXPECT_EQ(at_right.frames, 1u);
 }
 
-// Somebody with libfabric and without a key: sends what it likes to whom it likes.
-class Stranger {
- public:
-  explicit Stranger(const FabricAddress& victim) {
-    hints_->caps = FI_MSG;
-    hints_->mode = FI_CONTEXT;
-    hints_->ep_attr->type = FI_EP_RDM;
-    hints_->domain_attr->mr_mode = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
-    hints_->fabric_attr->prov_name = strdup(victim.provider.c_str());
-    must(Libfabric::library().getinfo(FI_VERSION(1, 17), "127.0.0.1", nullptr, FI_SOURCE, hints_,
-                                      &info_));
-    must(Libfabric::library().fabric(info_->fabric_attr, &fabric_, nullptr));
-    must(fi_domain(fabric_, info_, &domain_, nullptr));
-    fi_av_attr av{};
-    av.type = FI_AV_TABLE;
-    must(fi_av_open(domain_, &av, &av_, nullptr));
-    fi_cq_attr cq{};
-    cq.format = FI_CQ_FORMAT_DATA;
-    must(fi_cq_open(domain_, &cq, &cq_, nullptr));
-    must(fi_endpoint(domain_, info_, &endpoint_, nullptr));
-    must(fi_ep_bind(endpoint_, &av_->fid, 0));
-    must(fi_ep_bind(endpoint_, &cq_->fid, FI_TRANSMIT | FI_RECV));
-    must(fi_enable(endpoint_));
-    EXPECT_EQ(fi_av_insert(av_, victim.bytes.data(), 1, &victim_, 0, nullptr), 1);
-  }
-  ~Stranger() {
-    for (fid* object : {&endpoint_->fid, &cq_->fid, &av_->fid, &domain_->fid, &fabric_->fid}) {
-      fi_close(object);
-    }
-    Libfabric::library().freeinfo(info_);
-    Libfabric::library().freeinfo(hints_);
-  }
-  Stranger(const Stranger&) = delete;
-  Stranger& operator=(const Stranger&) = delete;
-
-  // True once the message is given to libfabric.
-  bool send(std::size_t bytes) {
-    poll();
-    return fi_send(endpoint_, junk_.data(), bytes, nullptr, victim_, &context_) == 0;
-  }
-  void poll() {
-    fi_cq_data_entry entry{};
-    fi_cq_err_entry error{};
-    if (fi_cq_read(cq_, &entry, 1) == -FI_EAVAIL) fi_cq_readerr(cq_, &error, 0);
-  }
-
- private:
-  static void must(int code) {
-    if (code != 0) throw Error(Libfabric::library().strerror(-code));
-  }
-  std::vector<std::byte> junk_ = std::vector<std::byte>(300'000, std::byte{0x5a});
-  fi_context2 context_{};
-  fi_info* hints_ = Libfabric::library().dupinfo(nullptr);
-  fi_info* info_ = nullptr;
-  fid_fabric* fabric_ = nullptr;
-  fid_domain* domain_ = nullptr;
-  fid_av* av_ = nullptr;
-  fid_cq* cq_ = nullptr;
-  fid_ep* endpoint_ = nullptr;
-  fi_addr_t victim_ = FI_ADDR_UNSPEC;
-};
-
 // Catches receive buffers lost to messages that are too large for them (rxm does not give those
 // back), frames misaligned by odd lengths before them, and frames larger than a session may expect.
 TEST(Fabric, a_strangers_messages_of_odd_and_hostile_sizes_cost_the_others_nothing) {
   Pair pair;
   ASSERT_TRUE(pair.connect());
-  Stranger stranger(pair.right.address());
+  testing::Stranger stranger(pair.right.address());
   const auto size = [](std::uint64_t number) { return 8 + number * 8 % Fabric::kMaxFrame; };
   Stream honest{pair.left, pair.to_right, pair.at_right, size, 50'000, 64};
   honest.listen();
@@ -551,7 +484,7 @@ TEST(Fabric, after_the_library_was_loaded_no_handler_is_left_for_the_usual_signa
     Dl_info where{};
     if (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN) continue;
     ASSERT_NE(dladdr(reinterpret_cast<void*>(now.sa_handler), &where), 0);
-    EXPECT_THAT(where.dli_fname, testing::Not(testing::HasSubstr("infinipath")));
+    EXPECT_THAT(where.dli_fname, ::testing::Not(::testing::HasSubstr("infinipath")));
   }
 }
 

@@ -104,6 +104,22 @@ TEST_F(HandshakeTest, both_ends_agree_on_keys_and_know_each_other) {
   EXPECT_EQ(at_b.peer.introduction.workers, 3u);
 }
 
+// Whoever believed a stranger that he is himself, or is known already, would not dial again.
+TEST_F(HandshakeTest, a_hint_never_says_more_than_that_one_may_try_again) {
+  for (int reason = 0; reason < 256; ++reason) {
+    Handshake a = dialler();
+    a.take_output();
+    hear(a, Handshake::hint(static_cast<RefusalReason>(reason), "believe me"));
+    ASSERT_EQ(a.state(), State::kRefused);
+    EXPECT_FALSE(a.by_us());
+    const RefusalReason heard = a.objection().reason;
+    EXPECT_TRUE(heard == RefusalReason::kWrongKey || heard == RefusalReason::kVersion ||
+                heard == RefusalReason::kTooMany || heard == RefusalReason::kTimeout ||
+                heard == RefusalReason::kGarbage)
+        << reason;
+  }
+}
+
 TEST_F(HandshakeTest, it_does_not_matter_how_the_bytes_are_cut) {
   Handshake a = dialler(), b = listener();
   Words heard;
@@ -224,7 +240,7 @@ TEST_F(HandshakeTest, another_version_is_answered_with_both_versions) {
   hear(b, one);
   ASSERT_EQ(b.state(), State::kRefused);
   EXPECT_EQ(b.objection().reason, RefusalReason::kVersion);
-  EXPECT_THAT(b.objection().sentence, HasSubstr("version 2"));
+  EXPECT_THAT(b.objection().sentence, HasSubstr("version " + std::to_string(Handshake::kVersion)));
   EXPECT_THAT(b.objection().sentence, HasSubstr("version 9"));
   hear(a, b.take_output());
   EXPECT_EQ(a.objection().reason, RefusalReason::kVersion);

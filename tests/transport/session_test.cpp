@@ -150,14 +150,25 @@ TEST_F(OneLane, credit_and_acknowledgements_for_what_was_never_sent_are_violatio
   EXPECT_EQ(fresh.hear(Lane::kControl, forge({}, header)), SessionVerdict::kViolation);
 }
 
-TEST_F(OneLane, lost_frames_end_it_without_blame_forged_ones_with) {
+// A stream loses nothing by itself.
+TEST_F(OneLane, frames_that_are_missing_from_a_connection_end_it_with_blame) {
   a.session.queue(message(kMaxPayload * 2));
-  auto frames = a.say(Lane::kControl);
+  const auto frames = a.say(Lane::kControl);
   ASSERT_GE(frames.size(), 2u);
-  EXPECT_EQ(b.hear(Lane::kControl, frames[1]), SessionVerdict::kLost);
+  EXPECT_EQ(b.hear(Lane::kControl, frames[1]), SessionVerdict::kViolation);
+  EXPECT_STREQ(b.session.why(), "frames were taken out of the connection");
+  EXPECT_EQ(b.session.counters().violations, 1u);
+}
+
+TEST_F(TwoLanes, lost_frames_of_data_end_it_without_blame_forged_ones_with) {
+  open();
+  a.session.queue(message(kMaxPayload * 2));
+  auto frames = a.say(Lane::kData);
+  ASSERT_GE(frames.size(), 2u);
+  EXPECT_EQ(b.hear(Lane::kData, frames[1]), SessionVerdict::kLost);
   EXPECT_EQ(b.session.counters().violations, 0u);
   frames[0].back() ^= std::byte{1};
-  EXPECT_EQ(b.hear(Lane::kControl, frames[0]), SessionVerdict::kViolation);
+  EXPECT_EQ(b.hear(Lane::kData, frames[0]), SessionVerdict::kViolation);
   EXPECT_EQ(b.session.counters().violations, 1u);
 }
 

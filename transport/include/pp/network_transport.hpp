@@ -22,6 +22,13 @@ struct Limits {
   std::uint32_t unproven = 64;                 // connections under handshake (protocol.md rule 26)
   std::uint32_t unproven_per_source = 8;
   std::uint32_t credit_frames = 64;            // data frames a peer may have in flight towards us
+  // The fabric accepts everybody before our proof (protocol.md rule 28). Past either limit it is
+  // closed, the sessions on it with it, and opened anew; the fourth time within an hour it stays
+  // closed and data goes by the control connections. Each proven session may add some to both.
+  // (A pool of the provider grows by 8 MiB at a time: it holds some of those by itself.)
+  std::size_t fabric_memory = std::size_t{64} << 20;  // bytes that the provider may hold
+  std::uint32_t fabric_callers = 256;                 // connections to its port
+  std::chrono::milliseconds fabric_silence{2000};     // a caller that has said nothing is cut off
 };
 
 struct NetworkOptions {

@@ -62,6 +62,7 @@ enum class RefusalReason {
   kGarbage,         // it does not speak pp
   kTooMany,         // too many unproven connections
   kTimeout,         // connected, but the handshake was not finished in time
+  kFlood,           // strangers took more of the fabric's open port than they may; never said to a peer
 };
 std::string_view to_string(RefusalReason reason);
 
@@ -88,6 +89,7 @@ struct Counters {
   std::uint64_t words_sent = 0, words_received = 0;
   std::uint64_t refusals = 0;      // proven or not, by us or by them; kDuplicate is not counted
   std::uint64_t violations = 0;    // bad seals and malformed frames within sessions
+  std::uint64_t floods = 0;        // strangers made the fabric hold too much: it was closed for that
   std::uint64_t sessions_up = 0, sessions_down = 0;
 };
 

@@ -1,0 +1,98 @@
+// The fabric's open port: opened, watched, and closed when strangers make too much of it.
+#include <algorithm>
+#include <pp/error.hpp>
+#include <utility>
+
+#include "network.hpp"
+
+namespace pp::transport {
+namespace {
+
+// What one proven session may add: the frames of its window that wait in the provider for a buffer
+// of ours, its connection, and one that is being set up in its place.
+constexpr std::size_t kSessionsBytes = std::size_t{1} << 20;
+constexpr std::size_t kSessionsCallers = 2;
+
+std::string in_mib(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+}  // namespace
+
+void NetworkTransport::open_fabric() {
+  fabric_ = std::make_unique<Fabric>(fabric_options_);
+  fabric_address_ = fabric_->address();
+  poller_.add(fabric_->wait_fd(), kFabricTag, true, false);
+}
+
+void NetworkTransport::poll_fabric() { handled_ += fabric_->poll(*this); }
+
+// After a poll, which is where the provider takes what comes. Its memory is a number of ours; the
+// callers cost a look at every descriptor.
+void NetworkTransport::watch_fabric() {
+  const std::size_t limit = options_.limits.fabric_memory + by_node_.size() * kSessionsBytes;
+  if (fabric_->held() > limit) {
+    close_flooded_fabric("made it hold " + in_mib(fabric_->held()) +
+                         " that nobody had asked for (limit " + in_mib(limit) + ")");
+    return;
+  }
+  if (now_ >= next_look_at_callers_) look_at_callers();
+}
+
+void NetworkTransport::look_at_callers() {
+  next_look_at_callers_ = now_ + options_.limits.fabric_silence;
+  const std::size_t limit = options_.limits.fabric_callers + by_node_.size() * kSessionsCallers;
+  Fabric::Callers seen = fabric_->look_at_callers();
+  if (seen.connected > limit) {  // no time for patience
+    const std::size_t more = fabric_->cut_off_silent_callers();
+    seen.connected -= std::min(more, seen.connected);
+    seen.cut_off += more;
+  }
+  if (seen.cut_off > 0) {
+    counters_.refusals += seen.cut_off;
+    if (reports_.allow(now_)) {
+      ++handled_;
+      handler_->on_refused({{fabric_host_, 0},
+                            RefusalReason::kTimeout,
+                            true,
+                            std::to_string(seen.cut_off) +
+                                " connections to the fabric's port said nothing and were cut off"});
+    }
+  }
+  if (seen.connected > limit)
+    close_flooded_fabric("held " + std::to_string(seen.connected) + " connections to it (limit " +
+                         std::to_string(limit) + ")");
+}
+
+// The sessions on it begin again; those on control connections alone do not notice.
+void NetworkTransport::close_flooded_fabric(const std::string& how) {
+  for (std::size_t i = 0; i < conversations_.size(); ++i) {  // a handler may add to it
+    Conversation* const c = conversations_[i].get();
+    if (c != nullptr && c->carries() && c->fabric_peer)
+      end(*c, DownReason::kFabric, "strangers flooded this node's fabric, which was closed");
+  }
+  fabric_->cut_off_all_callers(*this);
+  removals_.clear();  // they go with it
+  poller_.remove(fabric_->wait_fd());
+  fabric_.reset();
+  fabric_address_ = {};
+  std::string then = "it was opened anew";
+  if (!reopenings_.allow(now_)) {
+    then = "this is not the first time: it stays closed, and data goes by the control connections";
+  } else {
+    try {
+      open_fabric();
+    } catch (const Error& error) {
+      then = std::string("data goes by the control connections from now on: ") + error.what();
+    }
+  }
+  ++counters_.floods;
+  ++counters_.refusals;
+  ++handled_;
+  handler_->on_refused({{fabric_host_, fabric_options_.port},
+                        RefusalReason::kFlood,
+                        true,
+                        printable("strangers at the fabric's port " + how + "; " + then +
+                                  ". Bind it to an interface you trust (PP_IFACE), or do without "
+                                  "(PP_FABRIC=off)")});
+}
+
+}  // namespace pp::transport
