@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <pp/black_box.hpp>
 #include <pp/pp.hpp>
 #include <vector>
 
@@ -168,6 +169,37 @@ void queue_outside_push_take(benchmark::State& state) {
   job->release();
 }
 BENCHMARK(queue_outside_push_take);
+
+// What a job costs more under pp-launch: its worker notes that it begins, and that it has ended.
+void note_in_black_box(benchmark::State& state) {
+  const auto box = pp::runtime::BlackBox::make(1, 1);
+  box->enter(pp::NodeId::random(), "bench", pp::runtime::FunctionTable::seal());
+  pp::runtime::Recorder recorder = box->recorder(0);
+  pp::runtime::JobNote note{.owner = box->self()};
+  for (auto _ : state) {
+    ++note.job;
+    recorder.begin(note);
+    recorder.end();
+  }
+}
+BENCHMARK(note_in_black_box);
+
+// submit_pp, noted.
+void submit_noted_pp(benchmark::State& state) {
+  const auto box = pp::runtime::BlackBox::make(1, 1);
+  pp::Options noted = options(state);
+  noted.black_box_fd = box->descriptor();
+  pp::Runtime rt(noted);
+  std::vector<pp::Future<std::uint64_t>> jobs;
+  jobs.reserve(kWindow);
+  for (auto _ : state) {
+    for (std::uint64_t i = 0; i < kWindow; ++i) jobs.push_back(rt.submit<identity>(i));
+    for (const auto& job : jobs) benchmark::DoNotOptimize(job.get());
+    jobs.clear();
+  }
+  state.SetItemsProcessed(kWindow * state.iterations());
+}
+BENCHMARK(submit_noted_pp)->Arg(1)->UseRealTime();
 
 }  // namespace
 

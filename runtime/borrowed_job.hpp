@@ -6,15 +6,16 @@
 #include <memory>
 #include <pp/codec.hpp>
 #include <pp/job.hpp>
+#include <pp/node_id.hpp>
 #include <pp/task.hpp>
 #include <pp/transport.hpp>
 #include <span>
 #include <string>
 #include <variant>
 
-namespace pp::runtime {
+#include "rules.hpp"
 
-using transport::SessionId;
+namespace pp::runtime {
 
 // The most that a job's arguments or its result may take encoded. A message could hold twice as
 // much, but copying that keeps a courier silent for so long that its peers take it for dead: what
@@ -36,10 +37,10 @@ class BorrowedJob final : public Job {
   };
 
   // `function` and `desk` must outlive it.
-  BorrowedJob(SessionId lender_, std::uint64_t number_, std::uint32_t attempt_,
+  BorrowedJob(const NodeId& owner_, std::uint64_t number_, std::uint32_t attempt_,
               const Function& function_, std::span<const std::byte> arguments, Desk& desk)
       : Job(kKind, &function_, 1),
-        lender(lender_),
+        owner(owner_),
         number(number_),
         arguments_(arguments.begin(), arguments.end()),
         desk_(desk) {
@@ -51,11 +52,20 @@ class BorrowedJob final : public Job {
   // After it was completed.
   Outcome& outcome() { return outcome_; }
 
-  const SessionId lender;
-  const std::uint64_t number;
-  std::size_t place_in_list = 0;  // the courier's
-  bool given_up = false;          // the courier's: it went back before its end
-  bool placed = false;            // here and nowhere else: it is not given back to be run by others
+  // What it is to be run with; and its end, for whoever runs it otherwise than by calling its
+  // function: a simulation. REQUIRES: the caller holds the claim, and calls finish() and deliver()
+  // afterwards.
+  std::span<const std::byte> arguments() const { return arguments_; }
+  void store(Outcome outcome) { outcome_ = std::move(outcome); }
+
+  const NodeId owner;
+  const std::uint64_t number;  // of the loan
+  std::uint64_t link = 0;      // by which it came; this and the next four are the courier's
+  std::size_t place_in_list = 0;
+  bool given_up = false;      // it went back before its end
+  bool orphan = false;        // nobody waits for its result any more
+  bool seen_running = false;  // a period ago it ran already
+  bool placed = false;        // here and nowhere else: it is not given back to be run by others
 
  private:
   static Ran run_borrowed(Job& job) noexcept;
@@ -68,6 +78,9 @@ class BorrowedJob final : public Job {
   std::unique_ptr<EncodedTask> task_;  // from its begin to its end, if it is a coroutine
   Outcome outcome_;
   Desk& desk_;
+#ifdef PP_RULES_CAN_BREAK
+  const Counted counted_{};
+#endif
 };
 
 }  // namespace pp::runtime

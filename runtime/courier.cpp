@@ -9,7 +9,15 @@ namespace pp::runtime {
 namespace {
 
 constexpr std::chrono::seconds kLoadEvery{1};
+constexpr std::chrono::milliseconds kOverslept{50};
 constexpr std::size_t kResultsPerMessage = 64 * 1024;  // bytes, about
+constexpr std::size_t kResultsPerTurn = 1024 * 1024;   // likewise
+
+// Bytes of its result, about.
+std::size_t size_of(BorrowedJob& job) {
+  const auto* value = std::get_if<codec::Bytes>(&job.outcome());
+  return sizeof(messages::Result) + (value == nullptr ? 0 : value->size());
+}
 
 }  // namespace
 
@@ -31,63 +39,83 @@ Courier::Courier(const Options& options, std::unique_ptr<transport::Transport> t
 Courier::~Courier() {
   stop();
   for (BorrowedJob* job : *completed_.lock()) job->release();  // came too late to be sent
+  for (BorrowedJob* job : finished_) job->release();
   for (Job* job : *recalled_.lock()) job->release();
+  for (const Suspect& suspect : suspects_) suspect.job->release();
 }
 
-void Courier::start(Crew& crew) {
-  crew_ = &crew;
-  if (!transport_->self().addresses.empty()) {
-    parts_.log.report("listening " + transport_->self().addresses.front().to_string());
-  }
+void Courier::start(Workforce& workforce) {
+  begin(workforce, Clock::now());
   thread_ = std::thread([this] { run(); });
 }
 
+void Courier::begin(Workforce& workforce, Clock::time_point now) {
+  workforce_ = &workforce;
+  now_ = now;
+  due_ = now;
+  next_load_ = now + kLoadEvery;
+  if (!transport_->self().addresses.empty()) {
+    parts_.log.report("listening " + transport_->self().addresses.front().to_string());
+  }
+}
+
 void Courier::stop() {
-  stopping_.store(true, std::memory_order_release);
+  end();
   wake();
   if (thread_.joinable()) thread_.join();
 }
 
 void Courier::run() {
-  next_load_ = Clock::now() + kLoadEvery;
-  while (!stopping_.load(std::memory_order_acquire)) {
+  for (;;) {
     const Clock::time_point now = Clock::now();
-    turn(now);
-    // Handling what came may have made more to do.
-    if (transport_->poll(now, *this) > 0 || sent_) continue;
-    Clock::time_point due = std::min(next_load_, neighbourhood_.next_due(now));
-    if (drain_until_ && !hung_up_) due = std::min(due, *drain_until_);
-    readable_ = transport_->wait(due);
+    const Clock::time_point due = step(now);
+    if (due == Clock::time_point::max()) break;
+    if (due > now) readable_ = transport_->wait(due);
   }
-  if (!hung_up_) say_goodbye();
-  // Whoever waits for a drain that the end has overtaken is told so.
-  auto board = board_.lock();
-  if (!board->drained) board->drained = false;
-  board_changed_.notify_all();
+}
+
+Clock::time_point Courier::step(Clock::time_point now) {
+  // After a sleep that lasted longer than was asked for (the process was stopped, or the machine):
+  // what has come meanwhile is heard before anybody is judged by the clock.
+  if (now > due_ + kOverslept) transport_->poll(now_ = now, *this);
+  now_ = now;
+  turn(now);
+  // Handling what came may have made more to do.
+  if (transport_->poll(now, *this) > 0 || sent_) return due_ = now;
+  // Acquire: pairs with the release in end().
+  if (stopping_.load(std::memory_order_acquire) && stage_ == Stage::kHungUp)
+    return Clock::time_point::max();
+  Clock::time_point due = std::min({next_load_, links_due_, neighbourhood_.next_due(now)});
+  if (stage_ != Stage::kHere && stage_ != Stage::kHungUp) due = std::min(due, stage_ends_);
+  return due_ = due;
 }
 
 // Everything that is not an answer to a message.
 void Courier::turn(Clock::time_point now) {
   sent_ = false;
-  send_results();
+  send_results(kResultsPerTurn);
   send_recalls();
   return_unwanted();
-  grant_placed();
-  serve_thieves();
-  steal();
+  return_excess();
+  try_suspects(now);
+  // What lies in the queue at the end is closed, not granted.
+  if (!stopping_.load(std::memory_order_relaxed)) grant_placed();
+  if (stage_ < Stage::kGoodbye) {
+    serve_thieves();
+    steal();
+  }
   tell_load(now);
-  if (crew_->workers() != told_workers_) {
-    told_workers_ = crew_->workers();
+  describe_if_asked();
+  open_loans_.store(ledger_.open() + suspects_.size(), std::memory_order_relaxed);
+  if (workforce_->workers() != told_workers_) {
+    told_workers_ = workforce_->workers();
     neighbourhood_.set_workers(told_workers_, now);
   }
   neighbourhood_.poll(now, std::exchange(readable_, false));
+  look_after_links(now);
   look_after_driver(now);
   look_after_drain(now);
-}
-
-void Courier::send(SessionId to, const messages::Encoded& message) {
-  sent_ = true;
-  transport_->send(to, message);  // a session that is gone tells so by on_down
+  go_on_leaving(now);
 }
 
 void Courier::completed(BorrowedJob& job) {
@@ -109,20 +137,36 @@ void Courier::hungry() noexcept {
   if (may_ask_.load(std::memory_order_relaxed)) wake();
 }
 
-void Courier::send_results() {
+// Workers may make results faster than this thread encodes them: it looks after other things, like
+// what is too much for their owners, between two portions of them.
+void Courier::send_results(std::size_t most_bytes) {
+  std::vector<BorrowedJob*> arrived;
+  std::swap(arrived, *completed_.lock());
+  for (BorrowedJob* job : arrived) {
+    if (LinkRecord* link = find_link(job->owner)) link->unsent_bytes += size_of(*job);
+    finished_.push_back(job);
+  }
+  if (finished_.empty()) return;
   std::vector<BorrowedJob*> finished;
-  std::swap(finished, *completed_.lock());
-  if (finished.empty()) return;
+  for (std::size_t size = 0; !finished_.empty() && size < most_bytes; finished_.pop_front()) {
+    BorrowedJob* job = finished_.front();
+    size += size_of(*job);
+    if (LinkRecord* link = find_link(job->owner))
+      link->unsent_bytes -= std::min(link->unsent_bytes, size_of(*job));
+    finished.push_back(job);
+  }
+  sent_ |= !finished_.empty();  // the next portion follows at once
   stolen_.fetch_add(finished.size(), std::memory_order_relaxed);
-  std::map<SessionId, std::pair<std::vector<messages::Result>, std::size_t>> home;
-  const auto flush = [&](SessionId lender, std::vector<messages::Result>& results) {
-    send(lender, messages::encode(results));
+  std::map<NodeId, std::pair<std::vector<messages::Result>, std::size_t>> home;
+  const auto flush = [&](const NodeId& owner, std::vector<messages::Result>& results) {
+    if (LinkRecord* link = find_link(owner)) deliver(*link, messages::encode(results), true);
     results.clear();
   };
   for (BorrowedJob* job : finished) {
     if (job->given_up) continue;  // it went back, and its owner has begun it again
     forget_borrowed(*job);
-    auto& [results, bytes] = home[job->lender];
+    if (job->orphan) continue;
+    auto& [results, bytes] = home[job->owner];
     messages::Result& result = results.emplace_back();
     result.number = job->number;
     if (const auto* value = std::get_if<codec::Bytes>(&job->outcome())) {
@@ -133,12 +177,12 @@ void Courier::send_results() {
     }
     bytes += sizeof result;
     if (bytes > kResultsPerMessage) {
-      flush(job->lender, results);
+      flush(job->owner, results);
       bytes = 0;
     }
   }
-  for (auto& [lender, pending] : home) {
-    if (!pending.first.empty()) flush(lender, pending.first);
+  for (auto& [owner, pending] : home) {
+    if (!pending.first.empty()) flush(owner, pending.first);
   }
   for (BorrowedJob* job : finished) job->release();
 }
@@ -150,16 +194,16 @@ std::uint32_t Courier::queued() const {
 }
 
 discovery::Load Courier::load() const {
-  if (crew_ == nullptr) return {};  // before start()
-  return {queued(), crew_->idle(), crew_->workers()};
+  if (workforce_ == nullptr) return {};  // before start()
+  return {queued(), workforce_->idle(), workforce_->workers()};
 }
 
 messages::Load Courier::full_load() const {
   messages::Load load;
   load.queued = queued();
-  load.workers = crew_->workers();
-  load.idle = crew_->idle();
-  const Crew::Totals totals = crew_->totals();
+  load.workers = workforce_->workers();
+  load.idle = workforce_->idle();
+  const Workforce::Totals totals = workforce_->totals();
   load.jobs = totals.jobs;
   load.nanoseconds = static_cast<std::uint64_t>(totals.busy.count());
   load.stolen = stolen_.load(std::memory_order_relaxed);
@@ -169,8 +213,12 @@ messages::Load Courier::full_load() const {
 // An idle node has nothing to tell.
 void Courier::tell_load(Clock::time_point now) {
   const bool ask = ask_due_.exchange(false, std::memory_order_relaxed);
-  const bool changed = crew_->workers() != told_load_.workers;
+  const bool changed = workforce_->workers() != told_load_.workers;
   if (!ask && !changed && now < next_load_) return;
+  if (now >= next_load_) {
+    tell_begun();
+    recall_obsolete();
+  }
   next_load_ = now + kLoadEvery;
   placed_due_.store(true, std::memory_order_relaxed);
   copy_figures();
@@ -180,7 +228,7 @@ void Courier::tell_load(Clock::time_point now) {
   if (ask) word.ask = board_.lock()->asked;
   const messages::Encoded message = messages::encode(word);
   for (const auto& [session, record] : peers_)
-    if (!record.resting) send(session, message);
+    if (!record.resting) say(session, message);
 }
 
 // Sources and transport belong to the courier's thread; others read what they count from the board.
@@ -213,11 +261,11 @@ bool Courier::wait_for_nodes(std::size_t others, Clock::time_point deadline) con
 
 Courier::Farewell Courier::wait_for_goodbye() {
   auto board = board_.lock();
-  board.wait(board_changed_,
-             [&] { return board->goodbye || board->driver_gone || board->drained.has_value(); });
-  if (board->drained) return Farewell::kDrained;
-  return board->goodbye ? Farewell::kGoodbye : Farewell::kDriverGone;
+  board.wait(board_changed_, [&] { return board->farewell().has_value(); });
+  return *board->farewell();
 }
+
+std::optional<Courier::Farewell> Courier::farewell() const { return board_.lock()->farewell(); }
 
 Courier::Figures Courier::figures(Clock::time_point deadline) {
   Figures figures;
@@ -238,6 +286,7 @@ Courier::Figures Courier::figures(Clock::time_point deadline) {
   figures.lost = board->lost;
   figures.late = board->late;
   figures.refused = board->refused;
+  figures.misbehaved = board->misbehaved;
   figures.stolen = stolen_.load(std::memory_order_relaxed);
   figures.ignored = board->ignored;
   figures.messages = board->messages;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <pp/black_box.hpp>
 #include <pp/discovery.hpp>
 #include <pp/function_table.hpp>
 #include <pp/neighbourhood.hpp>
@@ -20,16 +21,17 @@
 
 #include "borrowed_job.hpp"
 #include "crew.hpp"
-#include "deadlines.hpp"
 #include "guarded.hpp"
 #include "home.hpp"
 #include "ledger.hpp"
+#include "link.hpp"
 #include "log.hpp"
 #include "messages.hpp"
 #include "prefetch.hpp"
 #include "queue.hpp"
 #include "thief.hpp"
 #include "victim.hpp"
+#include "workforce.hpp"
 
 namespace pp::runtime {
 
@@ -46,8 +48,11 @@ class Courier final : public Crew::Outside,
     Queue& queue;
     Log& log;
     const FunctionTable& functions;
-    Deadlines& deadlines;
     Home& home;
+    const BlackBox* black_box = nullptr;  // of the launch on this host, if there is one
+    // Of an owner's results so many bytes may wait for it here: past them nothing more of its is
+    // begun (protocol.md rule 25).
+    std::size_t most_results_kept = std::size_t{64} << 20;
   };
 
   using Sources = std::vector<std::unique_ptr<discovery::Discovery>>;
@@ -57,12 +62,24 @@ class Courier final : public Crew::Outside,
           Parts parts);
   ~Courier() override;
 
-  // `crew` must outlive stop().
-  void start(Crew& crew);
+  // Begins, on a thread of its own. `workforce` must outlive stop().
+  void start(Workforce& workforce);
   // Lends, borrows and steals no more; peers are told. Loans still open come back as Closed
   // failures; what is borrowed and not begun goes back to its owner. REQUIRES: the crew has
   // stopped.
   void stop();
+
+  // The same without a thread, for a simulation, which calls step() whenever something has come for
+  // this node, wake() was called, or the time has come that the last call returned.
+  void begin(Workforce& workforce, Clock::time_point now);
+  // Does some of what there is to do at `now`; says when it is to be called again at the latest:
+  // `now` itself if there is more to do. max(): this was the end.
+  Clock::time_point step(Clock::time_point now);
+  // This node is about to end: what it has borrowed and not begun goes back at once, and nothing
+  // more is borrowed; jobs that still run here may lend what they wait for. Any thread.
+  void begin_end();
+  // step() leads to the end from now on. REQUIRES: as stop().
+  void end() { stopping_.store(true, std::memory_order_release); }
 
   std::vector<NodeView> nodes() const;
   // Where this node can be dialled: the most promising address.
@@ -72,6 +89,8 @@ class Courier final : public Crew::Outside,
   // come to its end.
   enum class Farewell { kGoodbye, kDriverGone, kDrained };
   Farewell wait_for_goodbye();
+  // Likewise, without waiting: nothing while there is no reason to leave.
+  std::optional<Farewell> farewell() const;
 
   // See Runtime::drain(). begin_drain() may be called by a signal's watcher; neither by a job.
   void begin_drain(std::chrono::milliseconds limit);
@@ -83,10 +102,31 @@ class Courier final : public Crew::Outside,
 
   struct Figures {
     std::vector<NodeStatistics> nodes;  // the others
-    std::uint64_t lent = 0, lost = 0, late = 0, refused = 0, stolen = 0;
+    std::uint64_t lent = 0, lost = 0, late = 0, refused = 0, misbehaved = 0, stolen = 0;
     IgnoredBeacons ignored;
     std::uint64_t messages = 0, words = 0, bytes = 0;  // said to others
   };
+  // What is open here; for a simulation, which looks between two steps.
+  struct Holdings {
+    std::size_t lent = 0, late = 0, suspects = 0;  // jobs of this node
+    std::size_t borrowed = 0;                      // of others, queued or running
+    std::size_t links = 0, kept_messages = 0, kept_bytes = 0;
+    std::size_t unacknowledged = 0;  // messages of links that are attached
+    std::size_t parked = 0;          // requests of others
+    std::size_t sessions = 0;
+  };
+  Holdings holdings() const;
+  // Likewise: whether the link stands by which this job came.
+  bool stands(const BorrowedJob& job) const;
+
+  // What this node has open with others, several lines; what the courier does not say until
+  // `deadline` is missing, and that is said.
+  std::string describe(Clock::time_point deadline);
+  // Grows with everything that is lent, borrowed or settled. Relaxed: a statistic.
+  std::uint64_t progress() const { return moved_.load(std::memory_order_relaxed); }
+  // Jobs that others have, and suspects; a moment ago.
+  std::size_t open_loans() const { return open_loans_.load(std::memory_order_relaxed); }
+
   // Asks every peer; waits for the answers until `deadline`.
   Figures figures(Clock::time_point deadline);
 
@@ -106,14 +146,39 @@ class Courier final : public Crew::Outside,
   const std::string& node_name() const override { return transport_->self().name; }
 
  private:
+  // What this node and another one owe each other, whatever becomes of their sessions.
+  struct LinkRecord {
+    NodeId node;
+    std::string name;
+    Link link;
+    std::optional<SessionId> session{};
+    bool attached = false;  // the other means the same link on this session: it may be spoken on
+    bool gone = false;      // nobody is there any more
+    // Since when it is not attached; and when somebody is to be dialled for it.
+    Clock::time_point apart{};
+    Clock::time_point dial{};
+    Clock::time_point acknowledge = Clock::time_point::max();  // at the latest
+    std::optional<Clock::time_point> silent{};  // the owner of jobs that run here: since when
+    std::size_t borrowed = 0;                   // jobs of its that are here
+    std::size_t unsent_bytes = 0;               // of the results of those that are in finished_
+    bool told_begun = false;                    // the last word about them named some
+  };
   struct PeerRecord {
     transport::Peer peer;
+    LinkRecord* link = nullptr;
     std::optional<Clock::time_point> asked;  // when a request went out that is not answered
-    bool left = false;                       // it said goodbye: what follows is no surprise
+    bool left = false;                       // it said goodbye: it is lent nothing any more
     bool told = false;                       // we did
+    bool understood = false;                 // and it has answered
     bool resting = false;                    // both sides have agreed to close it
+    unsigned unread = 0;                     // questions of its, while our answers lie about
     Clock::time_point used{};                // something was lent, asked or answered
-    std::size_t borrowed = 0;                // jobs of its that are here
+  };
+  // A job that may have killed its borrower waits for a node where it is tried alone.
+  struct Suspect {
+    Job* job;  // phase Lent, with a reference
+    NodeId last;
+    Clock::time_point since;
   };
   // What other threads may read.
   struct Board {
@@ -127,11 +192,19 @@ class Courier final : public Crew::Outside,
     bool goodbye = false;
     bool driver_gone = false;
     std::optional<bool> drained;  // whether everything ended in time
-    std::uint64_t lent = 0, lost = 0, late = 0, refused = 0;
+    std::uint64_t lent = 0, lost = 0, late = 0, refused = 0, misbehaved = 0;
     // Copied from where only the courier may look; see copy_figures().
     IgnoredBeacons ignored;
     std::uint64_t messages = 0, words = 0, bytes = 0;
     std::uint64_t copied = 0;  // `asked` as it was then
+    std::string description;
+    std::uint64_t described = 0;  // times
+
+    std::optional<Farewell> farewell() const {
+      if (drained) return Farewell::kDrained;
+      if (goodbye) return Farewell::kGoodbye;
+      return driver_gone ? std::optional(Farewell::kDriverGone) : std::nullopt;
+    }
   };
 
   // Callbacks about nodes that were not made yet.
@@ -144,26 +217,60 @@ class Courier final : public Crew::Outside,
   void run();
   void turn(Clock::time_point now);
   void say_goodbye();
-  template <class Condition>
-  void poll_until(Condition holds);
-  void say_leave(SessionId session, PeerRecord& record);
-  bool leaving() const { return drain_until_ || stopping_.load(std::memory_order_relaxed); }
+  void go_on_leaving(Clock::time_point now);
+  void say_leave(PeerRecord& record);
+  bool leaving() const {
+    return stage_ != Stage::kHere || stopping_.load(std::memory_order_relaxed);
+  }
+  // Nothing is lent any more.
+  bool closing() const {
+    return stage_ >= Stage::kGoodbye || stopping_.load(std::memory_order_relaxed);
+  }
   void start_drain(Clock::time_point now);
   void look_after_drain(Clock::time_point now);
   void give_up_running();
-  void finish_drain(bool in_time);
-  void send(SessionId to, const messages::Encoded& message);
-  void send_results();
+  void say(SessionId to, messages::Encoded message);
+  void deliver(LinkRecord& link, messages::Encoded message, bool result = false);
+  void transmit(LinkRecord& link, messages::Encoded& message, std::uint64_t sequence);
+  void acknowledge(LinkRecord& link);
+  LinkRecord& link_with(const transport::Peer& peer);
+  LinkRecord* find_link(const NodeId& node);
+  bool anything_open(const LinkRecord& link) const;
+  void attach(LinkRecord& link);
+  void detach(LinkRecord& link);
+  void end_link(LinkRecord& link, Ledger::End end);
+  void look_into_black_box(const NodeId& node, Ledger::End& end) const;
+  bool may_run_here(const Suspect& suspect) const;
+  void begin_next(LinkRecord& link);
+  void void_borrowed(LinkRecord& link, bool gone);
+  void lose_link(const discovery::Member& member, const std::string& how);
+  void forget_link(LinkRecord& link);
+  void misbehaved(const std::string& sentence);
+  bool reads_answers();
+  bool take_header(LinkRecord& link, std::span<const std::byte> message);
+  void owe_acknowledgement(LinkRecord& link);
+  void look_after_links(Clock::time_point now);
+  void note_link_due(Clock::time_point due) { links_due_ = std::min(links_due_, due); }
+  void return_excess();
+  void tell_begun();
+  void try_suspects(Clock::time_point now);
+  std::optional<SessionId> court_of(const Suspect& suspect, bool& others);
+  void dispose(std::vector<Ledger::Verdict>& verdicts, const NodeId& borrower,
+               const std::string& how);
+  bool take_late(const messages::Result& result, const NodeId& borrower);
+  void recall_obsolete();
+  void send_results(std::size_t most_bytes);
   void send_recalls();
   void serve_thieves();
   void serve_parked();
   void grant_placed();
   void give_up(Job& job);
+  void give_up_elsewhere();
   void ask_for(const std::set<NodeId>& nodes);
   std::optional<SessionId> session_of(const NodeId& node) const;
   bool serve(const Victim::Thief& thief);
   bool lend(const Victim::Thief& thief, std::size_t most);
-  bool grant(SessionId to, std::vector<Job*>& jobs, bool unasked);
+  bool grant(SessionId to, std::vector<Job*>& jobs, bool unasked, bool alone = false);
   void put_back(const std::vector<Job*>& jobs);
   void put_back(Job& job);
   bool encode(Job& job, codec::Bytes& arguments);
@@ -171,18 +278,19 @@ class Courier final : public Crew::Outside,
                              std::span<const std::byte> arguments) const;
   bool give_back(const Victim::Thief& thief, std::size_t most);
   void return_unwanted();
-  std::map<SessionId, std::size_t> return_borrowed(const std::vector<Job*>& jobs,
-                                                   messages::Reason reason);
+  std::map<NodeId, std::size_t> return_borrowed(const std::vector<Job*>& jobs,
+                                                messages::Reason reason);
   void keep_to_its_place(Ledger::Verdict& verdict, const std::string& how);
   void steal();
   bool hungry_soon() const;
   void note_answer();
   void tell_load(Clock::time_point now);
   void copy_figures();
+  void describe_if_asked();
+  std::string description() const;
   messages::Load full_load() const;
   std::uint32_t queued() const;
   Victim::Stock stock() const;
-  void requeue(const std::vector<Ledger::Verdict>& verdicts);
   void add_borrowed(BorrowedJob& job);
   void forget_borrowed(BorrowedJob& job);
   void settle(Job& job, const messages::Result& result);
@@ -224,22 +332,41 @@ class Courier final : public Crew::Outside,
   void on(std::span<const messages::Result> results) override;
   void on(const messages::Load& load) override;
   void on_leave(std::string_view why) override;
+  void on_understood() override;
   void on_cancel(std::span<const std::uint64_t> numbers) override;
+  void on(const messages::Attach& attach) override;
+  void on_begun(std::span<const std::uint64_t> numbers) override;
 
   const Options options_;
   Parts parts_;
   std::unique_ptr<transport::Transport> transport_;
-  Crew* crew_ = nullptr;
+  Workforce* workforce_ = nullptr;
+
+  // How far this node is with leaving, in this order.
+  enum class Stage : std::uint8_t {
+    kHere,
+    kLeaving,    // it was told to drain: finishes what it has, takes nothing new
+    kGoodbye,    // has said the last word, and waits for theirs
+    kHangingUp,  // ends the sessions
+    kHungUp,
+  };
 
   // The courier's own thread only.
+  Clock::time_point now_{};  // of the step that is under way
+  Clock::time_point due_{};  // when it was to be at the latest
   discovery::Neighbourhood neighbourhood_;
   Ledger ledger_;
   Thief thief_;
   Victim victim_;
   std::map<SessionId, PeerRecord> peers_;
+  std::map<NodeId, LinkRecord> links_;
+  std::uint64_t next_link_ = 1;
+  Clock::time_point links_due_ = Clock::time_point::max();
+  std::deque<Suspect> suspects_;  // the oldest first
   SessionId speaker_{};
   Prefetch prefetch_;
   std::vector<BorrowedJob*> borrowed_open_;  // jobs we have and whose results are not sent
+  std::deque<BorrowedJob*> finished_;        // those whose results are next; with references
   bool sent_ = false;                        // since the last poll of the transport
   std::uint32_t told_workers_;               // what the others believe that we have
   messages::Load told_load_;                 // likewise
@@ -250,9 +377,10 @@ class Courier final : public Crew::Outside,
   std::optional<NodeId> driver_;                  // of this worker's launch
   std::optional<Clock::time_point> driver_lost_;  // since when it is not connected
   Clock::duration driver_patience_{};
-  bool readable_ = false;                         // a source of addresses has something
-  std::optional<Clock::time_point> drain_until_;  // this node leaves
-  bool hung_up_ = false;                          // and has said goodbye
+  bool readable_ = false;  // a source of addresses has something
+  Stage stage_ = Stage::kHere;
+  Clock::time_point stage_ends_{};  // whatever is missing then
+  bool in_time_ = true;             // nothing that ran had to be given back
 
   mutable Guarded<Board> board_;
   mutable std::condition_variable board_changed_;
@@ -261,12 +389,18 @@ class Courier final : public Crew::Outside,
   Guarded<std::vector<Job*>> recalled_;           // likewise
   // Relaxed: a flag for the courier, which is woken after it was set.
   std::atomic<bool> ask_due_{false};
+  std::atomic<bool> description_due_{false};
+  // begin_end() was called. Relaxed: likewise.
+  std::atomic<bool> ending_{false};
   // Milliseconds that a drain may last, -1: none was asked for. Relaxed: likewise.
   std::atomic<std::int64_t> drain_asked_{-1};
   // Something may have changed for the placed jobs. Release/acquire: the job was pushed before.
   std::atomic<bool> placed_due_{false};
-  // Relaxed: a statistic.
+  // Relaxed: statistics.
   std::atomic<std::uint64_t> stolen_{0};
+  std::atomic<std::uint64_t> moved_{0};
+  std::atomic<std::size_t> open_loans_{0};
+  void moved(std::uint64_t n) { moved_.fetch_add(n, std::memory_order_relaxed); }
   // Somebody could be asked for work now. Relaxed: only spares a wake-up; when it is missed, the
   // courier's own look at the crew after every wake-up, once a second at least, makes good.
   std::atomic<bool> may_ask_{false};

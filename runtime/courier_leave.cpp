@@ -1,8 +1,10 @@
 // Courier: how this node leaves its cluster, at its end and before.
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "courier.hpp"
+#include "rules.hpp"
 
 namespace pp::runtime {
 
@@ -17,6 +19,11 @@ void Courier::begin_drain(std::chrono::milliseconds limit) {
   wake();
 }
 
+void Courier::begin_end() {
+  ending_.store(true, std::memory_order_relaxed);
+  wake();
+}
+
 bool Courier::wait_until_drained() {
   auto board = board_.lock();
   board.wait(board_changed_, [&] { return board->drained.has_value(); });
@@ -26,94 +33,111 @@ bool Courier::wait_until_drained() {
 // From now on nobody gives this node anything, and it asks nobody.
 void Courier::start_drain(Clock::time_point now) {
   const std::int64_t limit = drain_asked_.load(std::memory_order_relaxed);
-  if (limit < 0 || drain_until_) return;
-  drain_until_ = now + std::chrono::milliseconds(limit);
+  const bool ending = ending_.load(std::memory_order_relaxed);
+  if ((limit < 0 && !ending) || stage_ != Stage::kHere) return;
+  stage_ = Stage::kLeaving;
+  stage_ends_ = ending ? Clock::time_point::max() : now + std::chrono::milliseconds(limit);
   parts_.log.info("this node leaves: " + std::to_string(borrowed_open_.size()) +
                   " borrowed jobs are here, " + std::to_string(ledger_.open()) + " are lent");
-  return_borrowed(parts_.queue.drop_borrowed([](const Job&) { return true; }),
-                  messages::Reason::kLeaving);
+  if (holds(Rule::kLeaverReturns)) {
+    return_borrowed(parts_.queue.drop_borrowed([](const Job&) { return true; }),
+                    messages::Reason::kLeaving);
+  }
   neighbourhood_.leave(now);
-  for (auto& [session, record] : peers_) say_leave(session, record);
+  for (auto& [session, record] : peers_) say_leave(record);
 }
 
 void Courier::look_after_drain(Clock::time_point now) {
   start_drain(now);
-  if (!drain_until_ || hung_up_) return;
-  // Who lent it is gone: nobody waits for that one.
-  const bool waited_for =
-      std::any_of(borrowed_open_.begin(), borrowed_open_.end(),
-                  [this](const BorrowedJob* job) { return peers_.contains(job->lender); });
-  const bool done = !waited_for && ledger_.open() == 0;
-  if (!done && now < *drain_until_) return;
+  if (stage_ != Stage::kLeaving) return;
+  if (ending_.load(std::memory_order_relaxed)) {
+    // Whoever ends the node waits for what runs, and says when it is over: no limit holds any more,
+    // and none in the past keeps this thread awake meanwhile.
+    stage_ends_ = Clock::time_point::max();
+    return;
+  }
+  const bool waited_for = std::any_of(borrowed_open_.begin(), borrowed_open_.end(),
+                                      [](const BorrowedJob* job) { return !job->orphan; });
+  const bool done = !waited_for && ledger_.open() == 0 && suspects_.empty();
+  if (!done && now < stage_ends_) return;
   if (!done) give_up_running();
-  finish_drain(done);
+  in_time_ = done;
+  say_goodbye();
 }
 
 // What has begun goes back as begun: its owner runs it again. Its result, if it comes, is dropped.
 void Courier::give_up_running() {
-  std::map<SessionId, std::vector<messages::Returned>> back;
+  // (start_drain() has seen to that, as long as its rule holds.)
+  return_borrowed(parts_.queue.drop_borrowed([](const Job&) { return true; }),
+                  messages::Reason::kLeaving);
+  std::map<NodeId, std::vector<messages::Returned>> back;
   for (BorrowedJob* job : borrowed_open_) {
     job->given_up = true;
-    back[job->lender].push_back({job->number, true, messages::Reason::kLeaving});
-    parts_.deadlines.tell_to_stop_soon(*job);
+    if (!job->orphan) back[job->owner].push_back({job->number, true, messages::Reason::kLeaving});
+    workforce_->tell_to_stop_soon(*job);
   }
   parts_.log.warn("this node leaves and gives back " + std::to_string(borrowed_open_.size()) +
                   " jobs that still run: the time to leave was up (PP_DRAIN)");
   borrowed_open_.clear();
-  for (auto& [session, record] : peers_) record.borrowed = 0;
-  for (const auto& [lender, returned] : back) send(lender, messages::encode(returned));
+  for (auto& [node, link] : links_) link.borrowed = 0;
+  for (const auto& [owner, returned] : back) {
+    if (LinkRecord* link = find_link(owner)) deliver(*link, messages::encode(returned));
+  }
 }
 
-void Courier::finish_drain(bool in_time) {
-  say_goodbye();
-  hung_up_ = true;
-  auto board = board_.lock();
-  board->present.clear();
-  board->drained = in_time;
-  board_changed_.notify_all();
-}
-
+// This node has nothing any more that anybody waits for, or ends all the same.
 void Courier::say_goodbye() {
-  send_results();
+  send_results(SIZE_MAX);
   return_borrowed(parts_.queue.drop_borrowed([](const Job&) { return true; }),
                   messages::Reason::kLeaving);
-  if (stopping_.load(std::memory_order_relaxed)) {
-    for (Job* job : ledger_.close()) {
+  neighbourhood_.leave(now_);
+  for (auto& [session, record] : peers_) say_leave(record);
+  stage_ = Stage::kGoodbye;
+  stage_ends_ = now_ + kGoodbyeLimit;
+}
+
+// From the goodbye to the end. Whatever does not come within its limit is not waited for.
+void Courier::go_on_leaving(Clock::time_point now) {
+  if (stopping_.load(std::memory_order_acquire) && stage_ < Stage::kGoodbye) {
+    std::vector<Job*> lent = ledger_.close();
+    for (const Suspect& suspect : suspects_) lent.push_back(suspect.job);
+    suspects_.clear();
+    for (Job* job : lent) {
       fail(*job, Failure::of(Failure::Kind::kClosed,
                              "pp: the runtime ended while another node had this job"));
     }
+    in_time_ = false;
+    say_goodbye();
   }
-  neighbourhood_.leave(Clock::now());
-  for (auto& [session, record] : peers_) say_leave(session, record);
   // A grant may be under way to us until the peer has answered: it goes back as it comes.
-  const auto everybody_answered = [this] {
-    return std::all_of(peers_.begin(), peers_.end(),
-                       [](const auto& peer) { return peer.second.left || peer.second.resting; });
+  const auto answered = [](const auto& peer) {
+    return peer.second.understood || peer.second.resting;
   };
-  poll_until(everybody_answered);
-  std::vector<SessionId> sessions;
-  for (const auto& [session, record] : peers_) sessions.push_back(session);
-  for (const SessionId session : sessions) transport_->hang_up(session, "goodbye");
-  poll_until([this] { return peers_.empty(); });
-}
-
-template <class Condition>
-void Courier::poll_until(Condition holds) {
-  const Clock::time_point limit = Clock::now() + kGoodbyeLimit;
-  while (!holds() && Clock::now() < limit) {
-    sent_ = false;
-    if (transport_->poll(Clock::now(), *this) == 0 && !sent_) transport_->wait(limit);
+  if (stage_ == Stage::kGoodbye &&
+      (now >= stage_ends_ || std::all_of(peers_.begin(), peers_.end(), answered))) {
+    stage_ = Stage::kHangingUp;
+    stage_ends_ = now + kGoodbyeLimit;
+    std::vector<SessionId> sessions;
+    for (const auto& [session, record] : peers_) sessions.push_back(session);
+    for (const SessionId session : sessions) transport_->hang_up(session, "goodbye");
+  }
+  if (stage_ == Stage::kHangingUp && (now >= stage_ends_ || peers_.empty())) {
+    stage_ = Stage::kHungUp;
+    auto board = board_.lock();
+    board->present.clear();
+    // Whoever waits for a drain that the end has overtaken is told so.
+    if (!board->drained)
+      board->drained = drain_asked_.load(std::memory_order_relaxed) >= 0 && in_time_;
+    board_changed_.notify_all();
   }
 }
 
 // The last word of a node on a session but for what it returns and the results that it owes:
 // whoever hears it gives it nothing any more, and says so too.
-void Courier::say_leave(SessionId session, PeerRecord& record) {
+void Courier::say_leave(PeerRecord& record) {
   if (std::exchange(record.told, true)) return;
   const bool ends = stopping_.load(std::memory_order_relaxed) && options_.role == Role::kDriver;
-  send(session, messages::encode_leave(ends        ? "the program has ended"
-                                       : leaving() ? "the node leaves"
-                                                   : "understood"));
+  deliver(*record.link, messages::encode_leave(ends ? "the program has ended" : "the node leaves"));
 }
 
 }  // namespace pp::runtime

@@ -1,8 +1,10 @@
 // Courier: peers that come, speak, and go.
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "courier.hpp"
+#include "rules.hpp"
 
 namespace pp::runtime {
 
@@ -111,6 +113,7 @@ void Courier::on_lost(const discovery::Member& member) {
   member.state == MemberState::kLeft ? parts_.log.info(sentence) : parts_.log.warn(sentence);
   parts_.log.report("left " + member.node.short_name() + ' ' + how);
   if (driver_ == member.node) lost_driver(member);
+  lose_link(member, how);
   auto board = board_.lock();
   board->present.erase(member.node);
   board->figures[member.node].present = false;
@@ -139,8 +142,8 @@ Clock::time_point Courier::last_used(SessionId session) const {
   const auto entry = peers_.find(session);
   if (entry == peers_.end()) return Clock::time_point::max();
   const PeerRecord& record = entry->second;
-  if (record.borrowed > 0 || ledger_.open(session) > 0 || record.left || record.told)
-    return Clock::time_point::max();
+  // Protocol.md rule 17. (What is not attached yet may have to say what is kept.)
+  if (anything_open(*record.link) || record.left || record.told) return Clock::time_point::max();
   return record.used;
 }
 
@@ -148,6 +151,7 @@ void Courier::on_rest(SessionId session) {
   PeerRecord* record = peer(session);
   if (record == nullptr) return;
   record->resting = true;
+  if (record->link->session == session) detach(*record->link);
   thief_.peer_down(session);
   victim_.unpark(session);
 }
@@ -214,15 +218,19 @@ void Courier::on_up(SessionId session, const transport::Peer& peer) {
   const NodeId node = peer.introduction.node;
   PeerRecord& record = peers_[session];
   record.peer = peer;
-  record.used = Clock::now();
+  record.link = &link_with(peer);
+  record.link->gone = false;
+  record.link->session = session;
+  attach(*record.link);
+  record.used = now_;
   {
     auto board = board_.lock();
     ++board->sessions;
     const auto& addresses = transport_->self().addresses;
     if (!addresses.empty()) board->address = addresses.front().to_string();
   }
-  neighbourhood_.on_up(session, peer, Clock::now());
-  if (leaving()) return say_leave(session, record);
+  neighbourhood_.on_up(session, peer, now_);
+  if (leaving()) return say_leave(record);
   placed_due_.store(true, std::memory_order_relaxed);
   thief_.peer_up(session);
   if (pointed_to_ == node) {
@@ -235,18 +243,63 @@ void Courier::on_up(SessionId session, const transport::Peer& peer) {
 }
 
 void Courier::on_word(SessionId session, std::span<const std::byte> word) {
-  neighbourhood_.on_word(session, word, Clock::now());
+  neighbourhood_.on_word(session, word, now_);
 }
 
 void Courier::on_message(SessionId session, std::span<const std::byte> message) {
-  if (peers_.find(session) == peers_.end()) return;
+  const PeerRecord* record = peer(session);
+  if (record == nullptr) return;
+  LinkRecord& link = *record->link;
+  if (link.session != session) return;  // replaced, or resting: what counts is said again
   speaker_ = session;
   try {
-    messages::decode(message, *this);
+    if (take_header(link, message)) messages::decode(message, *this);
   } catch (const Error& error) {
-    parts_.log.warn(who(session) + " said what this node does not understand: " + error.what());
+    misbehaved(who(session) + " said what this node does not understand: " + error.what());
     transport_->hang_up(session, "a message that is none of ours");
   }
+}
+
+// A member has said what none of our release would say. However often it does, the log stays short.
+void Courier::misbehaved(const std::string& sentence) {
+  constexpr std::uint64_t kTold = 16;
+  const std::uint64_t times = ++board_.lock()->misbehaved;
+  if (times <= kTold) {
+    parts_.log.warn(sentence);
+  } else if (std::has_single_bit(times)) {
+    parts_.log.warn(sentence + "; " + std::to_string(times) + " breaches of the protocol so far");
+  }
+}
+
+// Whether the speaker may go on asking. Who asks and does not read the answers would fill this
+// node's memory with them.
+bool Courier::reads_answers() {
+  constexpr std::size_t kUnreadBytes = std::size_t{1} << 20;
+  constexpr unsigned kMostUnread = 1000;  // one that only reads slowly has a few questions open
+  PeerRecord& record = *peer(speaker_);
+  if (transport_->backlog(speaker_) <= kUnreadBytes) {
+    record.unread = 0;
+    return true;
+  }
+  if (record.unread > kMostUnread) return false;  // it has been told
+  if (++record.unread <= kMostUnread) return true;
+  misbehaved(who(speaker_) + " asks on and on and does not read the answers");
+  transport_->hang_up(speaker_, "you do not read the answers to your questions");
+  return false;
+}
+
+// What the header says of the link. False: the message is not to be heeded.
+bool Courier::take_header(LinkRecord& link, std::span<const std::byte> message) {
+  const messages::Header header = messages::header_of(message);
+  // Until the other's Attach has come, it speaks of a link that is over here.
+  if (!link.attached) return header.sequence == 0;
+  if (!link.link.acknowledged(header.applied))
+    throw Error("it acknowledges what this node has never said");
+  if (header.sequence == 0) return true;
+  const Link::Take taken = link.link.take(header.sequence, message.size());
+  if (taken == Link::Take::kGap) throw Error("something is missing before its message");
+  owe_acknowledgement(link);
+  return taken == Link::Take::kApply;
 }
 
 void Courier::on_down(SessionId session, transport::DownReason reason, std::string_view why) {
@@ -257,32 +310,25 @@ void Courier::on_down(SessionId session, transport::DownReason reason, std::stri
   const NodeId node = record.peer.introduction.node;
   const std::string& name = record.peer.introduction.name;
   thief_.peer_down(session);
-  victim_.unpark(session);
-  neighbourhood_.on_down(session, reason, Clock::now());
-
-  const std::string how = name + (record.left ? " left" : " was lost (" + std::string(why) + ")");
-  std::vector<Ledger::Verdict> verdicts = ledger_.link_over(session, how);
-  for (Ledger::Verdict& verdict : verdicts) keep_to_its_place(verdict, how);
-  requeue(verdicts);
-  placed_due_.store(true, std::memory_order_relaxed);
-  // What it lent us and we have not begun is void; what runs will find nobody who takes its result.
-  for (Job* job : parts_.queue.drop_borrowed([&](const Job& job) {
-         return static_cast<const BorrowedJob&>(job).lender == session;
-       })) {
-    forget_borrowed(static_cast<BorrowedJob&>(*job));
-    job->release();
-  }
-  for (BorrowedJob* job : borrowed_open_) {
-    if (job->lender == session) parts_.deadlines.tell_to_stop_soon(*job);
-  }
+  if (holds(Rule::kRequestsEndWithSessions)) victim_.unpark(session);
+  neighbourhood_.on_down(session, reason, now_);
 
   std::string sentence = "the session with " + name + " is over: " + std::string(why);
-  const auto again = std::count_if(verdicts.begin(), verdicts.end(),
-                                   [](const Ledger::Verdict& verdict) { return verdict.again; });
-  if (again > 0) sentence += "; " + std::to_string(again) + " jobs lent to it begin again";
-  verdicts.empty() ? parts_.log.info(sentence) : parts_.log.warn(sentence);
+  if (reason == transport::DownReason::kViolation) misbehaved(sentence);
+  LinkRecord& link = *record.link;
+  if (link.session == session || link.gone) {
+    if (link.session == session) detach(link);
+    const bool ended =
+        (record.left || record.understood) &&
+        (reason == transport::DownReason::kGoodbye || reason == transport::DownReason::kHungUp);
+    if (ended && !link.gone) end_link(link, {.how = name + " left", .gone = true});
+    if (!holds(Rule::kResume)) end_link(link, {.how = name + " was lost"});
+    if (anything_open(link)) sentence += "; what is open with it waits for the next one";
+    if (link.gone) forget_link(link);
+  }
+  placed_due_.store(true, std::memory_order_relaxed);
+  parts_.log.info(sentence);
   auto board = board_.lock();
-  board->lost += verdicts.size();
   --board->sessions;
   if (const auto view = board->present.find(node);
       view != board->present.end() && !neighbourhood_.session_of(node))
@@ -295,11 +341,11 @@ void Courier::on_dial_failed(const Address& address, transport::DialFailure fail
                              std::string_view why) {
   parts_.log.info("no connection to " + address.to_string() + ": " + std::string(why));
   parts_.log.report("unreachable " + address.to_string() + ' ' + std::string(why));
-  neighbourhood_.on_dial_failed(address, failure, Clock::now());
+  neighbourhood_.on_dial_failed(address, failure, now_);
 }
 
 void Courier::on_refused(const transport::Refusal& refusal) {
-  neighbourhood_.on_refused(refusal, Clock::now());
+  neighbourhood_.on_refused(refusal, now_);
   if (refusal.reason == transport::RefusalReason::kDuplicate ||
       refusal.reason == transport::RefusalReason::kSelf)
     return;
@@ -313,10 +359,10 @@ void Courier::on(const messages::Load& load) {
   record->peer.introduction.workers = load.workers;
   thief_.heard(speaker_, load.queued);
   victim_.heard(speaker_, load.workers, load.idle);
-  if (load.ask != 0) {
+  if (load.ask != 0 && reads_answers()) {
     messages::Load answer = full_load();
     answer.answers = load.ask;
-    send(speaker_, messages::encode(answer));
+    say(speaker_, messages::encode(answer));
   }
   auto board = board_.lock();
   const NodeId& node = record->peer.introduction.node;
@@ -340,13 +386,14 @@ void Courier::on_leave(std::string_view why) {
   PeerRecord* record = peer(speaker_);
   record->left = true;
   placed_due_.store(true, std::memory_order_relaxed);
+  // Its request for work is void. It may still be asked: it lends what its own jobs wait for.
   victim_.unpark(speaker_);
-  thief_.peer_down(speaker_);
-  say_leave(speaker_, *record);
+  deliver(*record->link, messages::encode_understood());
   parts_.log.info(who(speaker_) + " says goodbye: " + std::string(why));
-  // An answer to our own goodbye is none of theirs.
-  if (!leaving()) neighbourhood_.left(NodeId(record->peer.introduction.node), Clock::now());
+  neighbourhood_.left(NodeId(record->peer.introduction.node), now_);
 }
+
+void Courier::on_understood() { peer(speaker_)->understood = true; }
 
 // The driver of this worker's launch is no member any more (protocol.md rule 21).
 void Courier::lost_driver(const discovery::Member& driver) {
@@ -354,14 +401,15 @@ void Courier::lost_driver(const discovery::Member& driver) {
     board_.lock()->goodbye = true;
     board_changed_.notify_all();
   } else if (!driver_lost_) {
-    driver_lost_ = Clock::now();
+    driver_lost_ = now_;
     driver_patience_ = driver.state == MemberState::kSilent ? Clock::duration(kSilentPatience)
                                                             : Clock::duration(0);
   }
 }
 
 void Courier::look_after_driver(Clock::time_point now) {
-  if (!driver_lost_ || now < *driver_lost_ + driver_patience_) return;
+  if (!driver_lost_ || !holds(Rule::kDriverGoneEnds) || now < *driver_lost_ + driver_patience_)
+    return;
   driver_lost_.reset();
   auto board = board_.lock();
   board->driver_gone = true;

@@ -6,6 +6,7 @@
 
 #include "courier.hpp"
 #include "particulars.hpp"
+#include "rules.hpp"
 
 namespace pp::runtime {
 
@@ -27,16 +28,16 @@ Victim::Stock Courier::stock() const {
           .borrowed = queue.borrowed(),
           .pinned = queue.pinned(),
           .elsewhere = queue.elsewhere(),
-          .workers = crew_->workers(),
-          .idle = crew_->idle()};
+          .workers = workforce_->workers(),
+          .idle = workforce_->idle()};
 }
 
 void Courier::serve_thieves() {
-  if (!victim_.anybody_parked()) return;
+  if (!victim_.anybody_parked() || !holds(Rule::kLifelineServed)) return;
   serve_parked();
   if (!victim_.anybody_parked()) return;
   // Say that they wait, then look once more: who pushes from now on wakes us (Crew::announce).
-  crew_->set_waiting_thieves(true);
+  workforce_->set_waiting_thieves(true);
   serve_parked();
 }
 
@@ -46,6 +47,10 @@ void Courier::serve_parked() {
 
 // True when the thief got something (a job, or an owner to turn to).
 bool Courier::serve(const Victim::Thief& thief) {
+  const PeerRecord* record = peer(thief.session);
+  // Over a link that does not stand yet nothing is lent: it would be lost if that one never did.
+  if (record == nullptr || !record->link->attached || record->link->session != thief.session)
+    return false;
   if (transport_->backlog(thief.session) > kBacklog) return false;
   const Victim::Gift gift = Victim::decide(stock(), thief, thief_.asks(thief.session));
   if (gift.lend > 0) return lend(thief, gift.lend);
@@ -55,7 +60,7 @@ bool Courier::serve(const Victim::Thief& thief) {
 
 bool Courier::lend(const Victim::Thief& thief, std::size_t most) {
   std::vector<Job*> jobs = parts_.queue.lend(std::min(most, kMostJobs));
-  crew_->announce();  // jobs that cannot travel were out of sight for a moment
+  workforce_->announce();  // jobs that cannot travel were out of sight for a moment
   const bool any = grant(thief.session, jobs, false);
   put_back(jobs);
   if (any) victim_.unpark(thief.session);
@@ -65,7 +70,8 @@ bool Courier::lend(const Victim::Thief& thief, std::size_t most) {
 // Sends as many of `jobs`, which are claimed, as fit into one message, and leaves the rest there.
 // False if there was nothing to send: those that are not wanted any more, and those that cannot
 // travel after all, are dealt with otherwise.
-bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked) {
+bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked, bool alone) {
+  LinkRecord& link = *peer(to)->link;
   messages::Grant grant;
   grant.unasked = unasked;
   std::vector<codec::Bytes> arguments;
@@ -84,14 +90,16 @@ bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked) {
       continue;
     }
     bytes += encoded.size();
-    const std::uint64_t number = ledger_.lend(job, to);
+    const std::uint64_t number = ledger_.lend(job, link.node, alone, now_);
     grant.jobs.push_back(describe(job, number, encoded));
+    if (alone) grant.jobs.back().placed = true;
   }
   jobs.erase(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(done));
   if (grant.jobs.empty()) return false;
   board_.lock()->lent += grant.jobs.size();
+  moved(grant.jobs.size());
   grant.queued = queued();
-  send(to, messages::encode(grant));
+  deliver(link, messages::encode(grant));
   return true;
 }
 
@@ -104,7 +112,7 @@ void Courier::put_back(Job& job) {
   job.retain();  // once its claim is given back, somebody may run and release it
   release_claim(job);
   parts_.queue.push_oldest(&job);
-  if (job.runs_here()) crew_->announce();
+  if (job.runs_here()) workforce_->announce();
   job.release();
 }
 
@@ -112,7 +120,9 @@ std::optional<SessionId> Courier::session_of(const NodeId& node) const {
   const std::optional<SessionId> session = neighbourhood_.session_of(node);
   if (!session) return std::nullopt;
   const auto entry = peers_.find(*session);
-  const bool talks = entry != peers_.end() && !entry->second.left && !entry->second.told;
+  const bool talks = entry != peers_.end() && !entry->second.left && !closing() &&
+                     !entry->second.resting && entry->second.link->attached &&
+                     entry->second.link->session == *session;
   return talks ? session : std::nullopt;
 }
 
@@ -126,14 +136,17 @@ void Courier::grant_placed() {
   const auto may_go = [&](Job& job) {
     const NodeId& target = find_particulars(job)->options.where.target();
     const std::optional<SessionId> session = session_of(target);
-    if (!session && job.queued() && !job.told_to_stop() && !leaving()) {
+    if (!session && job.queued() && !job.told_to_stop() && !closing()) {
       const discovery::Member* member = neighbourhood_.find(target);
-      if (member == nullptr) {
+      if (member == nullptr && !leaving()) {
         never_met.insert(target);
         return false;
       }
-      if (is_present(member->state)) {
-        neighbourhood_.connect(target, Clock::now());
+      // A node that leaves dials nobody any more.
+      const bool comes = member != nullptr && is_present(member->state) &&
+                         (!leaving() || neighbourhood_.session_of(target).has_value());
+      if (comes) {
+        neighbourhood_.connect(target, now_);
         return false;
       }
     }
@@ -153,6 +166,29 @@ void Courier::grant_placed() {
   }
   for (Job* job : taken) give_up(*job);
   ask_for(never_met);
+  // (Who leaves dials nobody; who has said goodbye takes nothing.)
+  const auto gone = [](const auto& peer) { return peer.second.left; };
+  if (closing() || (leaving() && std::all_of(peers_.begin(), peers_.end(), gone)))
+    give_up_elsewhere();
+}
+
+// This node leaves, and nobody is left who could run what may not run here.
+void Courier::give_up_elsewhere() {
+  std::vector<Job*> jobs = parts_.queue.lend(parts_.queue.elsewhere());
+  std::vector<Job*> others;
+  for (Job* job : jobs) {
+    if (job->runs_here()) {
+      others.push_back(job);
+    } else if (job->told_to_stop()) {
+      fail(*job, cancelled(*job));
+    } else {
+      fail(*job, Failure::of(Failure::Kind::kNodeLost,
+                             "pp: the job " + title_of(*job) +
+                                 " was to run on another node, and this one is leaving and has no "
+                                 "connection with any that stays"));
+    }
+  }
+  put_back(others);
 }
 
 // A placed job that cannot be sent. Takes over the entry's reference.
@@ -163,13 +199,14 @@ void Courier::give_up(Job& job) {
       neighbourhood_.find(find_particulars(job)->options.where.target());
   fail(job, Failure::of(Failure::Kind::kNodeLost,
                         "pp: the job " + title_of(job) + " was to run on the node " +
-                            (member == nullptr ? "that was named" : member->name) +
-                            " only, which is gone"));
+                            (member == nullptr ? "that was named" : member->name) + " only, " +
+                            (leaving() ? "with which this one, which is leaving, has no connection"
+                                       : "which is gone")));
 }
 
 // Says once for each node that jobs wait for it, when they have for a while.
 void Courier::ask_for(const std::set<NodeId>& nodes) {
-  const Clock::time_point now = Clock::now();
+  const Clock::time_point now = now_;
   for (const NodeId& node : nodes) {
     const auto [entry, is_new] = awaited_.try_emplace(node, now);
     if (is_new || now - entry->second < kPatience) continue;
@@ -225,49 +262,49 @@ bool Courier::encode(Job& job, codec::Bytes& arguments) {
 }
 
 // Claimed borrowed jobs go home, not begun; says how many to whom.
-std::map<SessionId, std::size_t> Courier::return_borrowed(const std::vector<Job*>& jobs,
-                                                          messages::Reason reason) {
-  std::map<SessionId, std::vector<messages::Returned>> back;
+std::map<NodeId, std::size_t> Courier::return_borrowed(const std::vector<Job*>& jobs,
+                                                       messages::Reason reason) {
+  std::map<NodeId, std::vector<messages::Returned>> back;
   for (Job* job : jobs) {
     auto& borrowed = static_cast<BorrowedJob&>(*job);
-    back[borrowed.lender].push_back({borrowed.number, false, reason});
+    back[borrowed.owner].push_back({borrowed.number, false, reason});
     forget_borrowed(borrowed);
     job->release();
   }
-  std::map<SessionId, std::size_t> counts;
-  for (const auto& [lender, returned] : back) {
-    send(lender, messages::encode(returned));
-    counts.emplace(lender, returned.size());
+  std::map<NodeId, std::size_t> counts;
+  for (const auto& [owner, returned] : back) {
+    if (LinkRecord* link = find_link(owner); link != nullptr && holds(Rule::kNothingInSilence))
+      deliver(*link, messages::encode(returned));
+    counts.emplace(owner, returned.size());
   }
   return counts;
 }
 
 // A node without workers keeps nothing that others could run.
 void Courier::return_unwanted() {
-  if (crew_->workers() > 0 || parts_.queue.borrowed() == 0) return;
+  if (workforce_->workers() > 0 || parts_.queue.borrowed() == 0) return;
   return_borrowed(parts_.queue.unborrow(SIZE_MAX), messages::Reason::kWanted);
 }
 
 bool Courier::give_back(const Victim::Thief& thief, std::size_t most) {
-  const std::map<SessionId, std::size_t> back =
+  const std::map<NodeId, std::size_t> back =
       return_borrowed(parts_.queue.unborrow(std::min(most, kMostJobs)), messages::Reason::kWanted);
   if (back.empty()) return false;
   // A thief that owns them itself needs no directions: they come home to it.
-  const SessionId* owner = nullptr;
+  const NodeId* owner = nullptr;
   std::size_t most_returned = 0;
-  for (const auto& [lender, returned] : back) {
+  for (const auto& [node, returned] : back) {
     if (returned <= most_returned) continue;
-    owner = &lender;
+    owner = &node;
     most_returned = returned;
   }
-  const PeerRecord* record = peer(*owner);
+  const LinkRecord* link = find_link(*owner);
   victim_.unpark(thief.session);
-  if (record == nullptr) {
-    send(thief.session, messages::encode(messages::None{queued()}));
+  if (link == nullptr || !link->attached) {
+    say(thief.session, messages::encode(messages::None{queued()}));
     victim_.park(thief);
   } else {
-    send(thief.session,
-         messages::encode(messages::Redirect{record->peer.introduction.node, queued()}));
+    say(thief.session, messages::encode(messages::Redirect{*owner, queued()}));
   }
   return true;
 }
@@ -278,51 +315,33 @@ bool Courier::hungry_soon() const {
   if (leaving()) return false;
   if (parts_.queue.own() > 0 || parts_.queue.pinned() > 0) return false;
   const std::size_t borrowed = parts_.queue.borrowed();
-  if (borrowed == 0 && crew_->idle() > 0) return true;
+  if (borrowed == 0 && workforce_->idle() > 0) return true;
   return !borrowed_open_.empty() && borrowed < low_water_.load(std::memory_order_relaxed);
 }
 
 void Courier::steal() {
-  const Crew::Totals totals = crew_->totals();
-  prefetch_.ran(totals.outermost, totals.busy);
-  low_water_.store(prefetch_.low_water(crew_->workers()), std::memory_order_relaxed);
+  const Workforce::Totals totals = workforce_->totals();
+  prefetch_.ran(totals.outermost, totals.busy, now_);
+  low_water_.store(prefetch_.low_water(workforce_->workers(), now_), std::memory_order_relaxed);
   while (hungry_soon()) {
     const std::optional<SessionId> victim = thief_.ask();
     if (!victim) break;
     PeerRecord* record = peer(*victim);
-    record->asked = record->used = Clock::now();
-    send(*victim, messages::encode(messages::Steal{crew_->workers(), crew_->idle()}));
+    record->asked = record->used = now_;
+    say(*victim, messages::encode(messages::Steal{workforce_->workers(), workforce_->idle()}));
   }
   may_ask_.store(thief_.may_ask(), std::memory_order_relaxed);
 }
 
 // A job for one node is not for any other: it waits for that one as long as it is a member.
 void Courier::keep_to_its_place(Ledger::Verdict& verdict, const std::string& how) {
-  if (verdict.job == nullptr || !verdict.again || verdict.job->place != Where::Kind::kNode) return;
+  if (verdict.then == Ledger::Verdict::Then::kFail || verdict.job->place != Where::Kind::kNode)
+    return;
   const discovery::Member* member =
       neighbourhood_.find(find_particulars(*verdict.job)->options.where.target());
   if (member != nullptr && is_present(member->state)) return;
-  verdict.again = false;
+  verdict.then = Ledger::Verdict::Then::kFail;
   verdict.message = how;
-}
-
-void Courier::requeue(const std::vector<Ledger::Verdict>& verdicts) {
-  // The newest first, so that the oldest lies in front again.
-  for (auto verdict = verdicts.rbegin(); verdict != verdicts.rend(); ++verdict) {
-    if (verdict->job == nullptr) continue;
-    if (verdict->job->told_to_stop()) {
-      fail(*verdict->job, cancelled(*verdict->job));
-    } else if (verdict->again) {
-      put_back(*verdict->job);
-    } else {
-      const bool placed = verdict->job->place == Where::Kind::kNode;
-      fail(*verdict->job, Failure::of(Failure::Kind::kNodeLost,
-                                      "pp: the job " + title_of(*verdict->job) +
-                                          (placed ? " was to run on one node only: "
-                                                  : " was lost with every node that ran it: ") +
-                                          verdict->message));
-    }
-  }
 }
 
 // Takes over the reference of a lent job.
@@ -348,12 +367,13 @@ void Courier::fail(Job& job, Failure failure) {
 void Courier::on(const messages::Steal& steal) {
   const Victim::Thief thief{speaker_, steal.workers, steal.idle};
   victim_.unpark(speaker_);
-  peer(speaker_)->used = Clock::now();
-  if (leaving()) return;  // it has been told
-  if (serve(thief)) return;
+  peer(speaker_)->used = now_;
+  // Who leaves still lends what its own jobs wait for, until its last word.
+  if (closing()) return;
+  if (!reads_answers() || serve(thief)) return;
   victim_.park(
       thief);  // the refused request is the lifeline; serve_thieves() looks again in the next turn
-  send(speaker_, messages::encode(messages::None{queued()}));
+  say(speaker_, messages::encode(messages::None{queued()}));
 }
 
 // The request that the speaker has just answered took so long.
@@ -362,7 +382,7 @@ void Courier::note_answer() {
   if (!record->asked)
     return;  // it was parked there: its answer came when there was work, not when the wire brought
              // it
-  prefetch_.answered(Clock::now() - *record->asked);
+  prefetch_.answered(now_ - *record->asked);
   record->asked.reset();
 }
 
@@ -372,17 +392,22 @@ void Courier::on(const messages::Grant& grant) {
     thief_.granted(speaker_);
   }
   thief_.heard(speaker_, grant.queued);
+  moved(grant.jobs.size());
+  LinkRecord& link = *peer(speaker_)->link;
   const bool leaving = this->leaving();
   std::vector<messages::Returned> back;
+  bool unknown = false;
   for (const messages::LentJob& lent : grant.jobs) {
     const Function* function = parts_.functions.find(lent.function);
+    unknown = unknown || function == nullptr;
     if (leaving || function == nullptr) {
       back.push_back({lent.number, false,
                       leaving ? messages::Reason::kLeaving : messages::Reason::kUnknownFunction});
       continue;
     }
     auto* job =
-        new BorrowedJob(speaker_, lent.number, lent.attempt, *function, lent.arguments, *this);
+        new BorrowedJob(link.node, lent.number, lent.attempt, *function, lent.arguments, *this);
+    job->link = link.link.number();
     job->home = &parts_.home;
     job->id = lent.id;
     job->priority = static_cast<Priority>(lent.priority);  // checked when it was decoded
@@ -397,10 +422,11 @@ void Courier::on(const messages::Grant& grant) {
     }
     add_borrowed(*job);
     parts_.queue.push(job);
-    crew_->announce();
+    workforce_->announce();
   }
   return_unwanted();
-  if (!back.empty()) send(speaker_, messages::encode(back));
+  if (!back.empty()) deliver(link, messages::encode(back));
+  if (unknown) misbehaved(who(speaker_) + " lends jobs of functions that this program has not");
 }
 
 void Courier::on(const messages::Redirect& redirect) {
@@ -408,43 +434,63 @@ void Courier::on(const messages::Redirect& redirect) {
   thief_.redirected(speaker_, owner);
   if (owner || redirect.owner == transport_->self().node) return;
   pointed_to_ = redirect.owner;
-  neighbourhood_.connect(redirect.owner, Clock::now());
+  neighbourhood_.connect(redirect.owner, now_);
 }
 
 void Courier::on(const messages::None& none) {
   note_answer();
-  thief_.refused(speaker_);
+  // In this order: what is queued there is not for us, or not yet. The request waits for it there;
+  // to ask again at once would be to ask for ever.
   thief_.heard(speaker_, none.queued);
+  thief_.refused(speaker_);
 }
 
 void Courier::on(std::span<const messages::Returned> returned) {
+  const NodeId borrower = peer(speaker_)->link->node;
   std::vector<Ledger::Verdict> verdicts;
+  std::uint64_t late = 0;
+  std::uint64_t lost = 0;
+  bool invented = false;
+  std::string how;
   for (const messages::Returned& one : returned) {
-    const std::string how =
-        who(speaker_) + " returned it: " + std::string(messages::to_string(one.reason));
-    verdicts.push_back(ledger_.give_back(one.number, speaker_, one.begun, how));
-    keep_to_its_place(verdicts.back(), how);
-    if (verdicts.back().job == nullptr) ++board_.lock()->late;
+    how = who(speaker_) + " returned it: " + std::string(messages::to_string(one.reason));
+    verdicts.push_back(ledger_.give_back(one.number, borrower, one.begun, how));
+    if (verdicts.back().job == nullptr) {
+      ++late;
+      invented = invented || !ledger_.has_lent(one.number);
+    }
+    if (verdicts.back().lost) ++lost;
   }
-  requeue(verdicts);
+  if (invented) misbehaved(who(speaker_) + " returns jobs that this node has never lent");
+  if (!holds(Rule::kReturnedRequeues)) return;
+  dispose(verdicts, borrower, how);
+  auto board = board_.lock();
+  board->late += late;
+  board->lost += lost;
 }
 
 void Courier::on(std::span<const messages::Result> results) {
+  const NodeId borrower = peer(speaker_)->link->node;
   std::uint64_t late = 0;
+  bool invented = false;
+  moved(results.size());
   for (const messages::Result& result : results) {
-    if (Job* job = ledger_.settle(result.number, speaker_)) {
+    if (Job* job = ledger_.settle(result.number, borrower)) {
       settle(*job, result);
-    } else {
+    } else if (!take_late(result, borrower)) {
       ++late;
+      invented = invented || !ledger_.has_lent(result.number);
     }
   }
+  if (invented) misbehaved(who(speaker_) + " sends results of jobs that this node has never lent");
   if (late > 0) board_.lock()->late += late;
 }
 
 void Courier::on_cancel(std::span<const std::uint64_t> numbers) {
   const std::unordered_set<std::uint64_t> named(numbers.begin(), numbers.end());
+  LinkRecord& link = *peer(speaker_)->link;
   const auto meant = [&](const BorrowedJob& job) {
-    return job.lender == speaker_ && named.contains(job.number);
+    return job.owner == link.node && named.contains(job.number);
   };
   std::vector<messages::Returned> back;
   for (Job* job : parts_.queue.drop_borrowed(
@@ -454,10 +500,10 @@ void Courier::on_cancel(std::span<const std::uint64_t> numbers) {
     forget_borrowed(borrowed);
     job->release();
   }
-  if (!back.empty()) send(speaker_, messages::encode(back));
+  if (!back.empty()) deliver(link, messages::encode(back));
   // User code may hang on the token: not on this thread.
   for (BorrowedJob* job : borrowed_open_) {
-    if (meant(*job)) parts_.deadlines.tell_to_stop_soon(*job);
+    if (meant(*job)) workforce_->tell_to_stop_soon(*job);
   }
 }
 
@@ -466,15 +512,19 @@ void Courier::send_recalls() {
   std::vector<Job*> recalled;
   std::swap(recalled, *recalled_.lock());
   if (recalled.empty()) return;
-  std::map<SessionId, std::vector<std::uint64_t>> numbers;
+  std::map<NodeId, std::vector<std::uint64_t>> numbers;
   for (const Ledger::Open& loan : ledger_.find({recalled.begin(), recalled.end()}))
     numbers[loan.borrower].push_back(loan.number);
-  for (const auto& [borrower, named] : numbers) send(borrower, messages::encode_cancel(named));
+  for (const auto& [borrower, named] : numbers) {
+    LinkRecord* link = find_link(borrower);
+    if (link != nullptr && holds(Rule::kCancelFollows))
+      deliver(*link, messages::encode_cancel(named));
+  }
   for (Job* job : recalled) job->release();
 }
 
 void Courier::add_borrowed(BorrowedJob& job) {
-  ++peer(job.lender)->borrowed;
+  ++find_link(job.owner)->borrowed;
   job.place_in_list = borrowed_open_.size();
   borrowed_open_.push_back(&job);
 }
@@ -484,10 +534,11 @@ void Courier::forget_borrowed(BorrowedJob& job) {
   borrowed_open_[job.place_in_list] = last;
   last->place_in_list = job.place_in_list;
   borrowed_open_.pop_back();
-  if (PeerRecord* record = peer(job.lender)) {
-    --record->borrowed;
-    record->used = Clock::now();
-  }
+  LinkRecord* link = find_link(job.owner);
+  if (link == nullptr) return;
+  --link->borrowed;
+  if (PeerRecord* record = link->session ? peer(*link->session) : nullptr) record->used = now_;
+  if (link->gone) forget_link(*link);
 }
 
 }  // namespace pp::runtime

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "borrowed_job.hpp"
+#include "in_seconds.hpp"
 #include "relax.hpp"
 
 namespace pp::runtime {
@@ -100,11 +102,12 @@ bool Crew::Shift::remove_sleeper(Worker& worker) {
 }
 
 Crew::Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue,
-           Deadlines& deadlines, Outside& outside)
+           Deadlines& deadlines, Outside& outside, BlackBox* black_box)
     : queue_(queue),
       deadlines_(deadlines),
       outside_(outside),
       node_(node),
+      black_box_(black_box),
       allowed_(workers),
       executor_(workers, stack_bytes, *this) {
   auto shift = shift_.lock();
@@ -182,6 +185,29 @@ Crew::Totals Crew::totals() const {
   return sum;
 }
 
+unsigned Crew::busy() const {
+  unsigned busy = 0;
+  const std::size_t count = queue_.places();
+  for (std::size_t i = 0; i < count; ++i)
+    busy += workers_[i]->running_since.load(std::memory_order_relaxed) != 0 ? 1u : 0u;
+  return busy;
+}
+
+std::string Crew::describe(Clock::time_point now) const {
+  std::string lines;
+  const std::size_t count = queue_.places();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Worker& worker = *workers_[i];
+    const Clock::rep since = worker.running_since.load(std::memory_order_relaxed);
+    if (since == 0) continue;
+    const Function* function = worker.running.load(std::memory_order_relaxed);
+    lines += "  worker " + std::to_string(i) + " runs " +
+             (function == nullptr ? "a callback" : std::string(function->name)) + " since " +
+             in_seconds(now - Clock::time_point(Clock::duration(since))) + '\n';
+  }
+  return lines;
+}
+
 void Crew::stop() {
   auto shift = shift_.lock();
   stopping_.store(true, std::memory_order_relaxed);  // under the lock: no ticket is drawn any more
@@ -202,6 +228,7 @@ Worker* Crew::occupy() {
   auto worker = std::make_unique<Worker>();
   worker->node = &node_;
   worker->index = index;
+  if (black_box_ != nullptr) worker->recorder = black_box_->recorder(index);
   workers_[index] = std::move(worker);
   queue_.add_place();
   workers_[index]->deque = &queue_.deque(index);
@@ -310,14 +337,47 @@ bool Crew::end_ticket(Worker& worker) {
   return true;
 }
 
-void Crew::run(Worker& worker, Job& job) noexcept { end(job, execute(worker, job)); }
+// On top of another one, which waits for it: a part of that, unless it is another node's.
+void Crew::run(Worker& worker, Job& job) noexcept {
+  if (job.borrowed) [[unlikely]]
+    return run_borrowed(worker, job);
+  end(job, execute(worker, job));
+}
+
+// Apart: it must not cost the own jobs a register.
+[[gnu::noinline]] void Crew::run_borrowed(Worker& worker, Job& job) noexcept {
+  const bool noted = worker.recorder.on();
+  if (noted) note(worker, job, Clock::now());
+  const Ran ran = execute(worker, job);
+  if (noted) worker.recorder.end();
+  end(job, ran);
+}
+
+void Crew::note(Worker& worker, const Job& job, Clock::time_point since) noexcept {
+  JobNote note{.owner = black_box_->self(),
+               .job = job.id,
+               .function = job.function != nullptr ? job.function->id : 0,
+               .attempt = job.attempt,
+               .since = since.time_since_epoch()};
+  if (job.borrowed) {
+    const auto& borrowed = static_cast<const BorrowedJob&>(job);
+    note.owner = borrowed.owner;
+    note.loan = borrowed.number;
+  }
+  worker.recorder.begin(note);
+}
 
 // Returns when it ended.
 Clock::time_point Crew::run_outermost(Worker& worker, Job& job) noexcept {
   const Clock::time_point begun = Clock::now();
   worker.parked = Clock::duration::zero();
+  if (worker.recorder.on()) note(worker, job, begun);
+  worker.running.store(job.function, std::memory_order_relaxed);
+  worker.running_since.store(begun.time_since_epoch().count(), std::memory_order_relaxed);
   const Ran ran = execute(worker, job);
+  if (worker.recorder.on()) worker.recorder.end();
   const Clock::time_point ended = Clock::now();
+  worker.running_since.store(0, std::memory_order_relaxed);
   add(worker.busy_nanoseconds, static_cast<std::uint64_t>((ended - begun - worker.parked).count()));
   add(worker.outermost, 1);
   end(job, ran);

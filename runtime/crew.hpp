@@ -7,8 +7,10 @@
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <pp/black_box.hpp>
 #include <pp/future.hpp>
 #include <pp/job.hpp>
+#include <string>
 #include <vector>
 
 #include "deadlines.hpp"
@@ -17,6 +19,7 @@
 #include "guarded.hpp"
 #include "parker.hpp"
 #include "queue.hpp"
+#include "workforce.hpp"
 
 namespace pp::runtime {
 
@@ -31,18 +34,22 @@ struct Worker {
                        // there is, also when more work than are allowed
   std::uintptr_t stack_limit = 0;
   Clock::duration parked{0};  // asleep inside the outermost job, to be taken off its time
+  Recorder recorder;          // writes down what runs here, if anybody wants to know
   Parker parker;
   // Relaxed: statistics; written by the occupant only.
   std::atomic<std::uint64_t> jobs{0};
   std::atomic<std::uint64_t> busy_nanoseconds{0};
   std::atomic<std::uint64_t> outermost{0};
+  // What it runs, for whoever asks; the latter 0 while it runs nothing. Relaxed: likewise.
+  std::atomic<const Function*> running{nullptr};
+  std::atomic<Clock::rep> running_since{0};
 };
 
 // Runs the queue's jobs on the executor's tickets. A ticket is the right to look for the best job
 // still to be claimed; no more are drawn than workers are allowed. When fewer are allowed than work
 // already, those go on to their end, run what they wait for, and begin nothing else. All members
 // may be called from any thread unless they say otherwise.
-class Crew final : public TicketHolder {
+class Crew final : public TicketHolder, public Workforce {
  public:
   // Where the crew asks for help when it has more than it can use.
   class Outside {
@@ -54,14 +61,14 @@ class Crew final : public TicketHolder {
     virtual void hungry() noexcept = 0;
   };
 
-  // All must outlive this.
+  // All must outlive this. `black_box`: where the workers note what they run, or null.
   Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue, Deadlines& deadlines,
-       Outside& outside);
+       Outside& outside, BlackBox* black_box);
   // Waits for running jobs; jobs not begun stay in the queue. REQUIRES: stop() was called.
   ~Crew() override;
 
   // New work was pushed: sees that somebody takes it. Cheap when nobody is hungry: one load.
-  void announce() {
+  void announce() override {
     // Sequentially consistent: the push comes before this load. Partner: whoever goes to sleep says
     // so in hungry_ first and looks at the queue afterwards, so one of the two sees the other.
     if (hungry_.load(std::memory_order_seq_cst) != 0) feed();
@@ -90,19 +97,19 @@ class Crew final : public TicketHolder {
   // REQUIRES: current() is one of this crew's.
   bool wait(Job& job, Clock::time_point deadline);
 
-  // Other nodes' refused requests wait here: Outside::wake() is called when there is something for
-  // them. Set anew each time they were served. The caller looks at the queue afterwards.
-  void set_waiting_thieves(bool waiting);
+  // Outside::wake() is called when there is something for them.
+  void set_waiting_thieves(bool waiting) override;
+  void tell_to_stop_soon(Job& job) override { deadlines_.tell_to_stop_soon(job); }
 
   // Relaxed: the last number that was set; who needs more asks the one who set it.
-  unsigned workers() const { return allowed_.load(std::memory_order_relaxed); }
+  unsigned workers() const override { return allowed_.load(std::memory_order_relaxed); }
   // Workers that could begin a job now.
-  unsigned idle() const;
-  struct Totals {
-    std::uint64_t jobs = 0, outermost = 0;
-    std::chrono::nanoseconds busy{0};
-  };
-  Totals totals() const;
+  unsigned idle() const override;
+  Totals totals() const override;
+
+  // What the workers run, a line each; how many run something.
+  std::string describe(Clock::time_point now) const;
+  unsigned busy() const;
 
   // No further job is begun, but the children that running jobs wait for; returns when none runs
   // any more.
@@ -140,6 +147,8 @@ class Crew final : public TicketHolder {
   Job* take(Worker& worker, Queue::Taker taker);
   Job* look(Worker& worker, Queue::Taker taker);
   void run(Worker& worker, Job& job) noexcept;
+  void run_borrowed(Worker& worker, Job& job) noexcept;
+  void note(Worker& worker, const Job& job, Clock::time_point since) noexcept;
   template <class Act>
   bool with_clock_stopped(Worker& worker, Act act);
   Ran execute(Worker& worker, Job& job) noexcept;
@@ -153,6 +162,7 @@ class Crew final : public TicketHolder {
   Deadlines& deadlines_;
   Outside& outside_;
   Node& node_;
+  BlackBox* const black_box_;
   // As many as the queue has places, made together with them, under shift_'s lock; the count that
   // Queue::places() gives publishes them too.
   std::array<std::unique_ptr<Worker>, Queue::kMostWorkers> workers_;

@@ -55,11 +55,18 @@ class ProcessLimits {
 
   // An arena made while the limit is lower than its slots would bring a warning on stderr; and the
   // first one fixes how many threads there can ever be while oneTBB is in use (256, or this limit).
-  void initialize(oneapi::tbb::task_arena& arena) {
+  // Later ones raise the limit no further than they must: for that moment the arenas that are busy
+  // are given as many threads as it and their slots allow, and threads once begun stay.
+  void initialize(oneapi::tbb::task_arena& arena, std::size_t slots) {
     const std::lock_guard lock(mutex_);
-    limit(kMostThreads);
+    limit(arenas_++ == 0 ? kMostThreads : std::max(slots, workers_));
     arena.initialize();
     renew();
+  }
+  void terminate(oneapi::tbb::task_arena& arena) {
+    const std::lock_guard lock(mutex_);
+    arena.terminate();
+    --arenas_;
   }
 
  private:
@@ -80,6 +87,7 @@ class ProcessLimits {
   const pid_t process_ = getpid();
   std::mutex mutex_;
   std::size_t workers_ = 0;
+  std::size_t arenas_ = 0;
   std::size_t stack_bytes_ = 0;
   std::optional<oneapi::tbb::global_control> stack_;
   std::optional<oneapi::tbb::global_control> parallelism_;
@@ -88,7 +96,10 @@ class ProcessLimits {
 }  // namespace
 
 struct Executor::Arena {
-  explicit Arena(unsigned slots_) : slots(slots_), arena(static_cast<int>(slots_), 0) {}
+  explicit Arena(unsigned slots_) : slots(slots_), arena(static_cast<int>(slots_), 0) {
+    ProcessLimits::instance().initialize(arena, slots);
+  }
+  ~Arena() { ProcessLimits::instance().terminate(arena); }
 
   const unsigned slots;
   oneapi::tbb::task_arena arena;
@@ -107,7 +118,6 @@ Executor::~Executor() {
 
 void Executor::grow(unsigned slots) {
   arenas_.push_back(std::make_unique<Arena>(slots));
-  ProcessLimits::instance().initialize(arenas_.back()->arena);
   arena_.store(arenas_.back().get(), std::memory_order_release);
 }
 

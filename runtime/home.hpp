@@ -54,6 +54,8 @@ class Home {
   const std::string& name() const { return name_; }
 
   explicit Home(Node& node, std::string name) : name_(std::move(name)), node_(&node) {}
+  // Of a node that has ended, or is simulated.
+  explicit Home(std::string name) : name_(std::move(name)), node_(nullptr) {}
 
  private:
   template <class F>

@@ -4,66 +4,175 @@
 #include <algorithm>
 
 #include "particulars.hpp"
+#include "rules.hpp"
 
 namespace pp::runtime {
 
+namespace {
+
+// A trial that ends by itself lasts 2^attempt seconds, at most about 20 minutes.
+constexpr std::uint32_t kLongestTrial = 10;
+
+}  // namespace
+
 Ledger::~Ledger() {
   for (Job* job : close()) job->release();
+  for (const auto& [number, loan] : late_) loan.job->release();
 }
 
-std::uint64_t Ledger::lend(Job& job, SessionId borrower) {
+std::uint64_t Ledger::lend(Job& job, const NodeId& borrower, bool alone, Time since) {
   const std::uint64_t number = next_++;
-  loans_.emplace(number, Loan{&job, borrower});
+  loans_.emplace_hint(loans_.end(), number, Loan{&job, borrower, alone, since});
+  Account& account = accounts_[borrower];
+  ++account.loans;
+  if (alone) {
+    ++account.trials;
+    account.trial_ends =
+        std::max(account.trial_ends,
+                 since + std::chrono::seconds(1 << std::min(job.attempt, kLongestTrial)));
+  }
   return number;
 }
 
-Job* Ledger::settle(std::uint64_t number, SessionId borrower) {
-  const auto loan = loans_.find(number);
-  if (loan == loans_.end() || loan->second.borrower != borrower) return nullptr;
+// The loan is off the books; its job with the reference.
+Job* Ledger::end(Loans::iterator loan) {
   Job* job = loan->second.job;
+  const auto account = accounts_.find(loan->second.borrower);
+  if (loan->second.alone && --account->second.trials == 0) account->second.trial_ends = {};
+  if (loan->second.named) account->second.busy = false;  // its worker may begin another
+  if (--account->second.loans == 0) accounts_.erase(account);
   loans_.erase(loan);
   return job;
 }
 
-Ledger::Verdict Ledger::give_back(std::uint64_t number, SessionId borrower, bool begun,
+Job* Ledger::settle(std::uint64_t number, const NodeId& borrower) {
+  const auto loan = loans_.find(number);
+  if (loan == loans_.end() || loan->second.borrower != borrower) return nullptr;
+  return end(loan);
+}
+
+Ledger::Verdict Ledger::give_back(std::uint64_t number, const NodeId& borrower, bool begun,
                                   std::string_view how) {
   const auto loan = loans_.find(number);
   if (loan == loans_.end() || loan->second.borrower != borrower) return {};
-  Job* job = loan->second.job;
-  loans_.erase(loan);
-  if (!begun) return {job, true, {}};
-  return lost(job, how);
+  const bool alone = loan->second.alone;
+  Job* job = end(loan);
+  if (begun) return lost(job, {.how = std::string(how)}, alone, false);
+  return {job, alone ? Verdict::Then::kAlone : Verdict::Then::kAgain, false, {}};
 }
 
-std::vector<Ledger::Verdict> Ledger::link_over(SessionId borrower, std::string_view how) {
+void Ledger::named(const NodeId& borrower, const std::vector<std::uint64_t>& numbers,
+                   unsigned workers) {
+  std::size_t named = 0;
+  for (const std::uint64_t number : numbers) {
+    const auto loan = loans_.find(number);
+    if (loan == loans_.end() || loan->second.borrower != borrower) continue;
+    loan->second.named = true;
+    ++named;
+  }
+  if (const auto account = accounts_.find(borrower); account != accounts_.end())
+    account->second.busy = named > 0 && named >= workers;
+}
+
+std::vector<Ledger::Verdict> Ledger::link_over(const NodeId& borrower, const End& how) {
   std::vector<Verdict> verdicts;
-  for (auto loan = loans_.begin(); loan != loans_.end();) {
-    if (loan->second.borrower != borrower) {
-      ++loan;
-      continue;
+  const auto account = accounts_.find(borrower);
+  if (account == accounts_.end()) return verdicts;
+  const bool busy = account->second.busy;
+  // What it was doing when its link ended, as far as is known here.
+  enum class Was : std::uint8_t { kUnbegun, kWaiting, kPerhapsRunning };
+  const auto was = [&](std::uint64_t number, const Loan& loan) {
+    if (how.running) {
+      const auto entry = how.running->find(number);
+      if (entry != how.running->end()) return entry->second ? Was::kPerhapsRunning : Was::kWaiting;
+      return loan.job->function->begin_encoded != nullptr ? Was::kWaiting : Was::kUnbegun;
     }
-    verdicts.push_back(lost(loan->second.job, how));
-    loan = loans_.erase(loan);
+    if (!how.died || !busy || loan.named) return Was::kPerhapsRunning;
+    // That all workers were busy is a good guess (one whose job waits for others may have begun
+    // another since), but no proof that a job which may run once only has not.
+    return retries_of(*loan.job) == 0 ? Was::kWaiting : Was::kUnbegun;
+  };
+  std::vector<std::pair<Loans::iterator, Was>> over;
+  for (auto loan = loans_.begin(); loan != loans_.end(); ++loan) {
+    if (loan->second.borrower == borrower) over.emplace_back(loan, was(loan->first, loan->second));
+  }
+  const auto suspects = std::count_if(over.begin(), over.end(), [](const auto& each) {
+    return each.second == Was::kPerhapsRunning;
+  });
+  const bool to_blame = how.died && (suspects == 1 || !holds(Rule::kOnlyOneIsBlamed));
+  for (const auto& [loan, what] : over) {
+    const bool alone = loan->second.alone;
+    if (what != Was::kUnbegun && !how.gone) {
+      loan->second.job->retain();
+      late_.emplace(loan->first, loan->second);
+    }
+    Job* job = end(loan);
+    const bool suspect = how.died && what == Was::kPerhapsRunning;
+    if (what != Was::kUnbegun) {
+      verdicts.push_back(lost(job, how, alone || suspect, suspect && to_blame));
+    } else {
+      verdicts.push_back({job, alone ? Verdict::Then::kAlone : Verdict::Then::kAgain, false, {}});
+    }
   }
   return verdicts;
 }
 
-Ledger::Verdict Ledger::lost(Job* job, std::string_view how) {
+unsigned Ledger::retries_of(const Job& job) const {
+  const Particulars* particulars = find_particulars(job);
+  return particulars == nullptr ? retries_ : particulars->options.retries.value_or(retries_);
+}
+
+Ledger::Verdict Ledger::lost(Job* job, const End& end, bool suspect, bool to_blame) {
   Particulars& particulars = particulars_of(*job);
   std::string& losses = particulars.losses;
-  losses += (losses.empty() ? "attempt " : "; attempt ") + std::to_string(job->attempt) + ": ";
-  losses += how;
-  if (job->attempt <= particulars.options.retries.value_or(retries_)) {
-    ++job->attempt;
-    return {job, true, {}};
+  // Somebody who is lost again and again by no fault of its own does not fill the memory with it.
+  constexpr std::size_t kMostTold = 4096;
+  if (losses.size() < kMostTold) {
+    losses += (losses.empty() ? "attempt " : "; attempt ") + std::to_string(job->attempt) + ": ";
+    losses += end.how;
   }
-  return {job, false, losses};
+  const unsigned retries = retries_of(*job);
+  if (to_blame && holds(Rule::kBlameIsCounted)) ++particulars.blamed;
+  ++job->attempt;
+  if ((retries == 0 && holds(Rule::kOnceIsOnce)) || particulars.blamed > retries)
+    return {job, Verdict::Then::kFail, true, losses};
+  return {job, suspect && holds(Rule::kTriedAlone) ? Verdict::Then::kAlone : Verdict::Then::kAgain,
+          true, losses};
+}
+
+Job* Ledger::take_late(std::uint64_t number, const NodeId& borrower) {
+  const auto loan = late_.find(number);
+  if (loan == late_.end() || loan->second.borrower != borrower) return nullptr;
+  Job* job = loan->second.job;
+  late_.erase(loan);
+  return job;
+}
+
+std::vector<std::pair<NodeId, std::uint64_t>> Ledger::take_obsolete() {
+  std::vector<std::pair<NodeId, std::uint64_t>> obsolete;
+  std::erase_if(late_, [&](const auto& entry) {
+    const Loan& loan = entry.second;
+    if (!loan.job->done()) return false;
+    obsolete.emplace_back(loan.borrower, entry.first);
+    loan.job->release();
+    return true;
+  });
+  return obsolete;
+}
+
+void Ledger::forget_late(const NodeId& borrower) {
+  std::erase_if(late_, [&](const auto& entry) {
+    if (entry.second.borrower != borrower) return false;
+    entry.second.job->release();
+    return true;
+  });
 }
 
 std::vector<Job*> Ledger::close() {
   std::vector<Job*> jobs;
   for (const auto& [number, loan] : loans_) jobs.push_back(loan.job);
   loans_.clear();
+  accounts_.clear();
   return jobs;
 }
 
@@ -75,10 +184,20 @@ std::vector<Ledger::Open> Ledger::find(const std::unordered_set<const Job*>& job
   return found;
 }
 
-std::size_t Ledger::open(SessionId borrower) const {
-  return static_cast<std::size_t>(
-      std::count_if(loans_.begin(), loans_.end(),
-                    [&](const auto& entry) { return entry.second.borrower == borrower; }));
+std::optional<Ledger::Oldest> Ledger::oldest(const NodeId& borrower) const {
+  for (const auto& [number, loan] : loans_)
+    if (loan.borrower == borrower) return Oldest{loan.job, loan.since};
+  return std::nullopt;
+}
+
+std::size_t Ledger::open(const NodeId& borrower) const {
+  const auto account = accounts_.find(borrower);
+  return account == accounts_.end() ? 0 : account->second.loans;
+}
+
+Ledger::Time Ledger::on_trial_until(const NodeId& borrower) const {
+  const auto account = accounts_.find(borrower);
+  return account == accounts_.end() ? Time{} : account->second.trial_ends;
 }
 
 }  // namespace pp::runtime

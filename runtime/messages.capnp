@@ -1,8 +1,13 @@
 # What two nodes of a cluster say to each other.
 @0xb3c86a1b53a0f7c2;
-# What two nodes say to each other once their session is proven. Each message is one Message; those of a session arrive whole and
-# in order. `number` names a loan at the owner (the node that lends); it is never used twice in a process's life. Whatever
-# contradicts what is said here ends the session as a violation.
+# What two nodes say to each other once their session is proven. Each message is a header of 16 bytes, and one Message unless it
+# says no more than the header does; those of a session arrive whole and in order. `number` names a loan at the owner (the node
+# that lends); it is never used twice in a process's life. Whatever contradicts what is said here ends the session as a violation.
+#
+# The header, two 64-bit numbers, the lowest byte first (link.hpp has the rules):
+#   sequence   of the link, from 1: what changes what a node holds (grant with jobs, returned, result, cancel, leave and its answer) is applied
+#              once and in order, and said again on the next session when it may not have been. 0: of this session only.
+#   applied    up to this number the speaker has applied what the other has said under the link.
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("pp::runtime::wire");
@@ -14,12 +19,24 @@ struct Message {
     returned @2 :List(Returned);
     result @3 :List(Result);
     load @4 :Load;
-    leave @5 :Text;          # "I go": the peer lends this node nothing any more and answers with a leave of its own. Until that comes,
+    leave @5 :Text;          # "I go": the peer lends this node nothing any more and answers that it has understood. Until that comes,
                              # grants may be under way to the leaver; it returns them. Then it ends the session.
     cancel @6 :List(UInt64); # Owner to borrower: numbers of loans whose jobs are cancelled. One not begun comes back as Returned with the
                              # reason `cancelled`; one that runs is told to stop, and whatever it ends with comes as its Result. Numbers
                              # that the borrower does not know (their Result is under way) mean nothing.
+    attach @7 :Attach;       # the first on every session, from both sides
+    begun @8 :List(UInt64);  # Borrower to owner, once a second while it is so: loans of the owner that have been running for longer
+                             # than that. If the borrower dies, these are known to have begun (protocol.md rule 6).
+    understood @9 :Void;     # the answer to a leave: nothing follows that would have to go back
   }
+}
+
+struct Attach {
+  # "I mean this link, and have applied so much of it." If the two do not mean the same one, it is over at both, and each says a new
+  # Attach on the same session.
+  mine @0 :UInt64;         # the speaker's number of it; each of its links with this peer has another
+  yours @1 :UInt64;        # the listener's; 0: not heard yet
+  applied @2 :UInt64;
 }
 
 struct Steal {
@@ -49,7 +66,7 @@ struct Job {
   id @4 :UInt64;           # the job's own, the same in every attempt: its random numbers and its children's ids come from it
   timeout @5 :UInt64;      # nanoseconds of execution, then it is told to stop; 0: none
   priority @6 :UInt8 = 1;  # 0 high, 1 normal, 2 low; there are no others
-  once @7 :Bool;           # it may be attempted once (retries = 0): begin it only while this session stands
+  once @7 :Bool;           # it may be attempted once (retries = 0): begin it only while this link stands
   placed @8 :Bool;         # it stays with this borrower: never returned as `wanted`
   label @9 :Text;          # for people
   more @10 :List(Data);    # ... and what follows, in pieces
@@ -66,6 +83,7 @@ struct Returned {
     unknownFunction @2;    # a function id that is not in the table: the owner runs it itself
     cancelled @3;          # as the owner said: nobody is to run it
     ineligible @4;         # it may not be run here
+    full @5;               # too many results wait here for the owner to take them
   }
 }
 

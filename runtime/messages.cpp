@@ -52,9 +52,10 @@ Encoded build(std::size_t payload, Fill fill) {
   capnp::MallocMessageBuilder builder(
       kj::arrayPtr(reinterpret_cast<capnp::word*>(segment.data()), segment.size()));
   fill(builder.initRoot<wire::Message>());
-  Encoded encoded(capnp::computeSerializedSizeInWords(builder) * sizeof(capnp::word));
-  kj::ArrayOutputStream out(
-      kj::arrayPtr(reinterpret_cast<kj::byte*>(encoded.data()), encoded.size()));
+  Encoded encoded(kHeaderBytes +
+                  capnp::computeSerializedSizeInWords(builder) * sizeof(capnp::word));
+  kj::ArrayOutputStream out(kj::arrayPtr(reinterpret_cast<kj::byte*>(encoded.data()) + kHeaderBytes,
+                                         encoded.size() - kHeaderBytes));
   capnp::writeMessage(out, builder);
   return encoded;
 }
@@ -218,6 +219,19 @@ void read_grant(wire::Grant::Reader reader, std::size_t words, Listener& listene
   throw Error("unknown kind of grant");
 }
 
+std::vector<std::uint64_t> read_numbers(capnp::List<std::uint64_t>::Reader list,
+                                        std::size_t words) {
+  std::vector<std::uint64_t> numbers;
+  numbers.reserve(entries(list, words, 1).size());
+  for (const std::uint64_t number : list) numbers.push_back(number);
+  return numbers;
+}
+
+template <class Builder>
+void fill_numbers(Builder list, std::span<const std::uint64_t> numbers) {
+  for (capnp::uint i = 0; i < list.size(); ++i) list.set(i, numbers[i]);
+}
+
 void read(wire::Message::Reader message, std::size_t words, Listener& listener) {
   switch (message.which()) {
     case wire::Message::STEAL:
@@ -228,7 +242,7 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
       std::vector<Returned> all;
       for (const auto one : entries(message.getReturned(), words, 2)) {
         if (static_cast<std::uint16_t>(one.getReason()) >
-            static_cast<std::uint16_t>(Reason::kIneligible)) {
+            static_cast<std::uint16_t>(Reason::kFull)) {
           throw Error("unknown reason of a return");
         }
         all.push_back({one.getNumber(), one.getBegun(), static_cast<Reason>(one.getReason())});
@@ -256,12 +270,16 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
     }
     case wire::Message::LEAVE:
       return listener.on_leave(text(message.getLeave()));
-    case wire::Message::CANCEL: {
-      const auto list = entries(message.getCancel(), words, 1);
-      std::vector<std::uint64_t> numbers;
-      numbers.reserve(list.size());
-      for (const std::uint64_t number : list) numbers.push_back(number);
-      return listener.on_cancel(numbers);
+    case wire::Message::UNDERSTOOD:
+      return listener.on_understood();
+    case wire::Message::CANCEL:
+      return listener.on_cancel(read_numbers(message.getCancel(), words));
+    case wire::Message::BEGUN:
+      return listener.on_begun(read_numbers(message.getBegun(), words));
+    case wire::Message::ATTACH: {
+      const auto attach = message.getAttach();
+      if (attach.getMine() == 0) throw Error("a link without a number");
+      return listener.on(Attach{attach.getMine(), attach.getYours(), attach.getApplied()});
     }
   }
   throw Error("unknown kind of message");
@@ -281,6 +299,8 @@ std::string_view to_string(Reason reason) {
       return "it was cancelled";
     case Reason::kIneligible:
       return "it may not be run there";
+    case Reason::kFull:
+      return "too many results wait there for their owner";
   }
   return "?";
 }
@@ -379,14 +399,56 @@ Encoded encode_leave(std::string_view why) {
                [&](wire::Message::Builder message) { message.setLeave(text(std::string(why))); });
 }
 
+Encoded encode_understood() {
+  return build(0, [](wire::Message::Builder message) { message.setUnderstood(); });
+}
+
 Encoded encode_cancel(std::span<const std::uint64_t> numbers) {
   return build(numbers.size_bytes(), [&](wire::Message::Builder message) {
-    auto list = message.initCancel(static_cast<capnp::uint>(numbers.size()));
-    for (capnp::uint i = 0; i < list.size(); ++i) list.set(i, numbers[i]);
+    fill_numbers(message.initCancel(static_cast<capnp::uint>(numbers.size())), numbers);
   });
 }
 
-void decode(std::span<const std::byte> message, Listener& listener) {
+Encoded encode_begun(std::span<const std::uint64_t> numbers) {
+  return build(numbers.size_bytes(), [&](wire::Message::Builder message) {
+    fill_numbers(message.initBegun(static_cast<capnp::uint>(numbers.size())), numbers);
+  });
+}
+
+Encoded encode(const Attach& attach) {
+  return build(0, [&](wire::Message::Builder message) {
+    auto builder = message.initAttach();
+    builder.setMine(attach.mine);
+    builder.setYours(attach.yours);
+    builder.setApplied(attach.applied);
+  });
+}
+
+Encoded encode_acknowledgement() { return Encoded(kHeaderBytes); }
+
+void set_header(Encoded& message, const Header& header) {
+  const auto put = [&](std::size_t at, std::uint64_t number) {
+    for (std::size_t i = 0; i < 8; ++i) message[at + i] = static_cast<std::byte>(number >> (8 * i));
+  };
+  put(0, header.sequence);
+  put(8, header.applied);
+}
+
+Header header_of(std::span<const std::byte> message) {
+  if (message.size() < kHeaderBytes) throw Error("a message without its header");
+  const auto get = [&](std::size_t at) {
+    std::uint64_t number = 0;
+    for (std::size_t i = 0; i < 8; ++i)
+      number |= std::to_integer<std::uint64_t>(message[at + i]) << (8 * i);
+    return number;
+  };
+  return {get(0), get(8)};
+}
+
+void decode(std::span<const std::byte> whole, Listener& listener) {
+  header_of(whole);
+  const std::span<const std::byte> message = whole.subspan(kHeaderBytes);
+  if (message.empty()) return;
   // A reader that follows pointers further than the message is long walks in circles.
   capnp::ReaderOptions limits;
   limits.traversalLimitInWords = 2 * message.size() / sizeof(capnp::word) + 64;

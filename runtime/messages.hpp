@@ -28,7 +28,7 @@ struct LentJob {
   std::uint64_t id = 0;                   // the job's own, the same in every attempt
   std::uint64_t timeout_nanoseconds = 0;  // of execution; 0: none
   std::uint8_t priority = 1;              // 0 high, 1 normal, 2 low
-  bool once = false;                      // begin it only while this session stands
+  bool once = false;                      // begin it only while this link stands
   bool placed = false;                    // it stays with this borrower
   std::string_view label = {};            // of the message, or of the sender
 };
@@ -46,7 +46,14 @@ struct None {
   std::uint32_t queued = 0;
 };
 
-enum class Reason : std::uint8_t { kWanted, kLeaving, kUnknownFunction, kCancelled, kIneligible };
+enum class Reason : std::uint8_t {
+  kWanted,
+  kLeaving,
+  kUnknownFunction,
+  kCancelled,
+  kIneligible,
+  kFull,
+};
 std::string_view to_string(Reason reason);
 
 struct Returned {
@@ -73,6 +80,19 @@ struct Load {
   friend bool operator==(const Load&, const Load&) = default;
 };
 
+struct Attach {
+  std::uint64_t mine = 0;
+  std::uint64_t yours = 0;
+  std::uint64_t applied = 0;
+};
+
+// In front of every message; what is encoded below has one of zeros.
+struct Header {
+  std::uint64_t sequence = 0;
+  std::uint64_t applied = 0;
+};
+inline constexpr std::size_t kHeaderBytes = 16;
+
 // One message, whole. Each function throws nothing but std::bad_alloc.
 using Encoded = std::vector<std::byte>;
 Encoded encode(const Steal& steal);
@@ -83,7 +103,16 @@ Encoded encode(std::span<const Returned> returned);
 Encoded encode(std::span<const Result> results);
 Encoded encode(const Load& load);
 Encoded encode_leave(std::string_view why);
+Encoded encode_understood();
 Encoded encode_cancel(std::span<const std::uint64_t> numbers);
+Encoded encode(const Attach& attach);
+Encoded encode_begun(std::span<const std::uint64_t> numbers);
+// A header and nothing else.
+Encoded encode_acknowledgement();
+
+void set_header(Encoded& message, const Header& header);
+// Throws pp::Error when there is none.
+Header header_of(std::span<const std::byte> message);
 
 // Told what a message says; what it is handed is gone after the call.
 class Listener {
@@ -97,11 +126,14 @@ class Listener {
   virtual void on(std::span<const Result> results) = 0;
   virtual void on(const Load& load) = 0;
   virtual void on_leave(std::string_view why) = 0;
+  virtual void on_understood() = 0;
   virtual void on_cancel(std::span<const std::uint64_t> numbers) = 0;
+  virtual void on(const Attach& attach) = 0;
+  virtual void on_begun(std::span<const std::uint64_t> numbers) = 0;
 };
 
-// Throws pp::Error when the bytes are no message of ours; nothing has been told then. Never reads
-// or allocates beyond what arrived.
+// Tells what follows the header, if anything does. Throws pp::Error when the bytes are no message
+// of ours; nothing has been told then. Never reads or allocates beyond what arrived.
 void decode(std::span<const std::byte> message, Listener& listener);
 
 }  // namespace pp::runtime::messages

@@ -7,6 +7,7 @@
 #include <pp/network_transport.hpp>
 #include <pp/usable_cores.hpp>
 
+#include "in_seconds.hpp"
 #include "particulars.hpp"
 
 namespace pp::runtime {
@@ -94,14 +95,30 @@ Node::Node(const Options& options, std::unique_ptr<transport::Transport> transpo
       log_(name_, options_.report_fd),
       job_log_(open_job_log()),
       home_(Home::open(*this, name_)),
+      black_box_(open_black_box()),
       deadlines_(name_),
       queue_(0, options_.queue_limit),
       courier_(make_courier(std::move(transport))),
       crew_(*this, *options_.workers, options_.stack_bytes, queue_, deadlines_,
-            courier_ ? static_cast<Crew::Outside&>(*courier_) : alone_) {
+            courier_ ? static_cast<Crew::Outside&>(*courier_) : alone_, black_box_.get()),
+      sentinel_(*this, log_,
+                options_.role == Role::kDriver ? options_.stalled : std::chrono::milliseconds(0)) {
   warn_of_limits();
   home_.set_without_workers(workers() == 0);
   if (courier_) courier_->start(crew_);
+}
+
+// A node can do without it.
+std::unique_ptr<BlackBox> Node::open_black_box() {
+  if (options_.black_box_fd < 0) return nullptr;
+  try {
+    std::unique_ptr<BlackBox> box = BlackBox::open(options_.black_box_fd);
+    box->enter(id_, name_, functions_);
+    return box;
+  } catch (const Error& error) {
+    log_.warn(error.what());
+    return nullptr;
+  }
 }
 
 std::unique_ptr<JobLog> Node::open_job_log() {
@@ -122,8 +139,9 @@ std::unique_ptr<JobLog> Node::open_job_log() {
 std::unique_ptr<Courier> Node::make_courier(std::unique_ptr<transport::Transport> transport) {
   if (!transport) return nullptr;
   Courier::Sources sources = open_sources(options_, transport->self(), log_);
-  return std::make_unique<Courier>(options_, std::move(transport), std::move(sources),
-                                   Courier::Parts{queue_, log_, functions_, deadlines_, home_});
+  return std::make_unique<Courier>(
+      options_, std::move(transport), std::move(sources),
+      Courier::Parts{queue_, log_, functions_, home_, black_box_.get()});
 }
 
 void Node::warn_of_limits() {
@@ -143,6 +161,9 @@ void Node::set_workers(unsigned workers) {
 
 Node::~Node() {
   queue_.turnstile().close();
+  // What others have lent us and nobody has begun is no longer begun here: they are not to wait for
+  // it until the last job that runs has ended, which may be waiting for one of theirs.
+  if (courier_) courier_->begin_end();
   crew_.stop();
   deadlines_.stop();  // it may have been delivering a result to the courier
   if (courier_) courier_->stop();
@@ -152,6 +173,7 @@ Node::~Node() {
     job->release();
   }
   home_.end_strands();
+  if (black_box_) black_box_->leave();
 }
 
 void Node::submit(Job& job) {
@@ -248,6 +270,33 @@ void Node::recall(Job& job) {
   if (courier_) courier_->recall(job);
 }
 
+std::uint64_t Node::progress() const {
+  return crew_.totals().jobs + (courier_ ? courier_->progress() : 0);
+}
+
+bool Node::waiting() const {
+  return !queue_.empty() || queue_.elsewhere() + queue_.placed() > 0 || crew_.busy() > 0 ||
+         (courier_ && courier_->open_loans() > 0);
+}
+
+std::string Node::describe() {
+  const Clock::time_point now = Clock::now();
+  std::string lines = "state of " + name_ + " after " + in_seconds(now - started_) + ": " +
+                      std::to_string(crew_.busy()) + " of " + std::to_string(workers()) +
+                      " workers run jobs, " + std::to_string(crew_.totals().jobs) + " jobs done\n";
+  lines += crew_.describe(now);
+  const auto queued = [&](std::size_t jobs, const char* what) {
+    if (jobs > 0) lines += "  " + std::to_string(jobs) + " queued " + what + '\n';
+  };
+  queued(queue_.own(), "to run anywhere");
+  queued(queue_.pinned(), "to run here");
+  queued(queue_.borrowed(), "for other nodes");
+  queued(queue_.elsewhere(), "to run on any node but this one");
+  queued(queue_.placed(), "to run on one other node");
+  if (courier_) lines += courier_->describe(now + std::chrono::seconds(1));
+  return lines;
+}
+
 Statistics Node::statistics() {
   Statistics statistics;
   statistics.elapsed = Clock::now() - started_;
@@ -265,6 +314,7 @@ Statistics Node::statistics() {
     statistics.lost = figures.lost;
     statistics.late = figures.late;
     statistics.refused_peers = figures.refused;
+    statistics.misbehaved = figures.misbehaved;
     statistics.ignored = figures.ignored;
     statistics.messages = figures.messages;
     statistics.words = figures.words;

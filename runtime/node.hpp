@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <pp/black_box.hpp>
 #include <pp/cluster_key.hpp>
 #include <pp/function_table.hpp>
 #include <pp/options.hpp>
@@ -17,6 +18,7 @@
 #include "log.hpp"
 #include "node_local.hpp"
 #include "queue.hpp"
+#include "sentinel.hpp"
 
 namespace pp::runtime {
 
@@ -34,12 +36,12 @@ Courier::Sources open_sources(const Options& options, const transport::Introduct
 // What this node says of itself, but for its addresses.
 transport::Introduction introduction(const Options& options, const FunctionTable& functions);
 
-class Node {
+class Node final : private Sentinel::Subject {
  public:
   // `transport` may be null: a node of its own.
   Node(const Options& options, std::unique_ptr<transport::Transport> transport);
   explicit Node(const Options& options);
-  ~Node();
+  ~Node() override;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -79,12 +81,22 @@ class Node {
   Home& home() { return home_; }
   Deadlines& deadlines() { return deadlines_; }
   NodeLocals& locals() { return locals_; }
+  // What the nodes of this launch on this host are running; null if nobody wants to know.
+  const BlackBox* black_box() const { return black_box_.get(); }
   // Null unless this is a driver with one.
   JobLog* job_log() { return job_log_.get(); }
   const Options& options() const { return options_; }
   Statistics statistics();
 
+  // What is waited for, where it is and since when: several lines. Any thread; also while every
+  // worker is stuck.
+  std::string describe() override;
+  Sentinel& sentinel() { return sentinel_; }
+
  private:
+  std::uint64_t progress() const override;
+  bool waiting() const override;
+  std::unique_ptr<BlackBox> open_black_box();
   std::unique_ptr<JobLog> open_job_log();
   std::unique_ptr<Courier> make_courier(std::unique_ptr<transport::Transport> transport);
   bool run_at_once(Worker& worker, Job& job);
@@ -103,6 +115,7 @@ class Node {
   const std::unique_ptr<JobLog> job_log_;  // null unless this is a driver with one
   Home& home_;
   NodeLocals locals_;
+  std::unique_ptr<BlackBox> black_box_;
   // Relaxed: only counts.
   std::atomic<std::uint64_t> submitted_{0};
   Deadlines deadlines_;
@@ -112,6 +125,7 @@ class Node {
   std::atomic<bool> explained_{false};
   std::unique_ptr<Courier> courier_;  // null without a network
   Crew crew_;
+  Sentinel sentinel_;  // last: it looks at all of them
 };
 
 }  // namespace pp::runtime

@@ -111,6 +111,9 @@ Options Options::from_environment() {
   unsigned seconds = static_cast<unsigned>(options.join_timeout.count() / 1000);
   read_number("PP_JOIN_TIMEOUT", 1u, 86'400u, "seconds", seconds);
   options.join_timeout = std::chrono::seconds(seconds);
+  unsigned stalled = static_cast<unsigned>(options.stalled.count() / 1000);
+  read_number("PP_STALLED", 0u, 86'400u, "seconds, or 0 for never", stalled);
+  options.stalled = std::chrono::seconds(stalled);
   read_number("PP_RETRIES", 0u, 1'000u, "a number of retries", options.retries);
   read_number("PP_QUEUE_LIMIT", std::size_t{1}, std::size_t{1'000'000'000}, "a number of jobs",
               options.queue_limit);
@@ -123,6 +126,7 @@ Options Options::from_environment() {
       refuse("PP_RESUME", resume, "a job log to resume from as well: PP_JOBLOG=file");
   }
   read_number("PP_REPORT_FD", 0, 1'048'576, "a file descriptor", options.report_fd);
+  read_number("PP_BLACK_BOX", 0, 1'048'576, "a file descriptor", options.black_box_fd);
   if (options.role == Role::kWorker && !options.opens_network()) {
     throw Error(
         "pp: a worker (PP_ROLE=worker) needs somebody to work for: give it the cluster key "

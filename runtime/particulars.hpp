@@ -12,7 +12,10 @@ namespace pp::runtime {
 
 struct Particulars {
   JobOptions options;  // set before the job is submitted
-  std::string losses;  // how earlier attempts ended, if any did; the courier's alone
+  // The courier's alone: how earlier attempts ended, if any did, and how many nodes died with this
+  // job as the only one that can have killed them.
+  std::string losses;
+  unsigned blamed = 0;
 
   // Made when the job first asks for its token; under the lock in stop.cpp.
   std::stop_source stop{std::nostopstate};

@@ -1,6 +1,7 @@
 // Prefetch: how little queued work is so little that a node asks for more before it is idle.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -9,32 +10,38 @@ namespace pp::runtime {
 
 // A node asks when the work it can see lasts less than about one round trip to a victim. Long jobs
 // are not hoarded: for them the answer is 0, ask when idle. A state machine; it is told how long
-// jobs and answers took. Used by the courier's thread.
+// jobs and answers took, and what time it is. Used by the courier's thread.
 class Prefetch {
  public:
   using Duration = std::chrono::nanoseconds;
+  using Time = std::chrono::steady_clock::time_point;
 
   // One request was answered after `round_trip`.
   void answered(Duration round_trip) { blend(round_trip_, round_trip); }
 
   // So many jobs were run in all so far, in so much time; what was added since the last call
   // counts.
-  void ran(std::uint64_t jobs, Duration busy) {
+  void ran(std::uint64_t jobs, Duration busy, Time now) {
     if (jobs == jobs_) return;
+    last_ = now;
     blend(job_, (busy - busy_) / static_cast<Duration::rep>(jobs - jobs_));
     jobs_ = jobs;
     busy_ = busy;
   }
 
   // Ask when fewer jobs than this are queued, for this number of workers.
-  std::size_t low_water(unsigned workers) const {
+  std::size_t low_water(unsigned workers, Time now) const {
     if (round_trip_ == Duration::zero() || job_ == Duration::zero()) return 0;
+    // None has ended for longer than that: those that run now are long, whatever came before them.
+    // Believing the old ones, nodes would ask each other without end for what none of them begins.
+    if (now - last_ > std::max<Duration>(2 * round_trip_, kPause)) return 0;
     const auto jobs = static_cast<std::size_t>(round_trip_.count() / job_.count()) * workers;
     return jobs < kMost ? jobs : kMost;
   }
 
  private:
   static constexpr std::size_t kMost = 1024;
+  static constexpr Duration kPause = std::chrono::milliseconds(1);  // that a scheduler may make
 
   // Exponential smoothing: the last few count.
   static void blend(Duration& mean, Duration sample) {
@@ -45,6 +52,7 @@ class Prefetch {
   Duration round_trip_{0};
   Duration job_{0};
   std::uint64_t jobs_ = 0;
+  Time last_{};  // when the last of them was told of
   Duration busy_{0};
 };
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include <optional>
 #include <pp/runtime.hpp>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "executor.hpp"
@@ -60,55 +62,118 @@ class Deadline {
 
 constexpr std::chrono::seconds kVoidJobs{3};
 
-// While it lives, SIGTERM asks a worker to leave in order; a second one ends the process as usual.
-class LeaveOnSignal {
+// While it lives, the first SIGTERM rings instead of ending the process; a second one ends it as
+// usual. Made before the node: whoever sees that join may send one at once.
+class LeaveBell {
  public:
-  explicit LeaveOnSignal(runtime::Courier& courier, std::chrono::milliseconds limit)
-      : bell_(eventfd(0, EFD_CLOEXEC)) {
+  LeaveBell() : bell_(eventfd(0, EFD_CLOEXEC)) {
     if (bell_ < 0) return;
     bell_of_handler.store(bell_);
     struct sigaction action {};
-    action.sa_handler = [](int) {
-      const std::uint64_t one = 1;
-      [[maybe_unused]] const ssize_t put = write(bell_of_handler.load(), &one, sizeof one);
-    };
+    action.sa_handler = [](int) { ring(bell_of_handler.load()); };
     action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
     sigaction(SIGTERM, &action, &before_);
-    watcher_ = std::thread([this, &courier, limit] {
-      std::uint64_t rings = 0;
-      while (read(bell_, &rings, sizeof rings) < 0 && errno == EINTR) {
-      }
-      if (!ending_.load()) courier.begin_drain(limit);
-    });
   }
-  ~LeaveOnSignal() {
+  ~LeaveBell() {
     if (bell_ < 0) return;
     sigaction(SIGTERM, &before_, nullptr);
-    ending_.store(true);
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t put = write(bell_, &one, sizeof one);
-    watcher_.join();
     close(bell_);
   }
+  LeaveBell(const LeaveBell&) = delete;
+  LeaveBell& operator=(const LeaveBell&) = delete;
+
+  // Blocks until it has rung, now or before; at once if there is none.
+  void wait() const {
+    std::uint64_t rings = 0;
+    while (bell_ >= 0 && read(bell_, &rings, sizeof rings) < 0 && errno == EINTR) {
+    }
+  }
+  void ring() const { ring(bell_); }
+  bool hangs() const { return bell_ >= 0; }
 
  private:
+  // In a signal's handler too.
+  static void ring(int bell) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t put = write(bell, &one, sizeof one);
+  }
   // Sequentially consistent: read by the handler, which may run in any thread after it was set.
   static inline std::atomic<int> bell_of_handler{-1};
 
   const int bell_;
   struct sigaction before_ {};
+};
+
+// While it lives, the bell asks a worker to leave in order.
+class LeaveOnBell {
+ public:
+  LeaveOnBell(const LeaveBell& bell, runtime::Courier& courier, std::chrono::milliseconds limit)
+      : bell_(bell) {
+    if (!bell.hangs()) return;
+    watcher_ = std::thread([this, &courier, limit] {
+      bell_.wait();
+      if (!ending_.load()) courier.begin_drain(limit);
+    });
+  }
+  ~LeaveOnBell() {
+    if (!watcher_.joinable()) return;
+    ending_.store(true);
+    bell_.ring();
+    watcher_.join();
+  }
+  LeaveOnBell(const LeaveOnBell&) = delete;
+  LeaveOnBell& operator=(const LeaveOnBell&) = delete;
+
+ private:
+  const LeaveBell& bell_;
   // Sequentially consistent: set before the bell is rung for the last time.
   std::atomic<bool> ending_{false};
   std::thread watcher_;
 };
 
+// While it lives, SIGUSR1 makes the node print what it is doing, if there is one by then. Made
+// before the node: the signal would end the process otherwise.
+class StateOnSignal {
+ public:
+  StateOnSignal() {
+    struct sigaction action {};
+    action.sa_handler = [](int) {
+      const int kept = errno;
+      if (runtime::Sentinel* sentinel = sentinel_of_handler.load()) sentinel->ring();
+      errno = kept;
+    };
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGUSR1, &action, &before_);
+  }
+  ~StateOnSignal() { sigaction(SIGUSR1, &before_, nullptr); }
+  StateOnSignal(const StateOnSignal&) = delete;
+  StateOnSignal& operator=(const StateOnSignal&) = delete;
+
+  // The node that is to be asked.
+  class Of {
+   public:
+    explicit Of(runtime::Node& node) { sentinel_of_handler.store(&node.sentinel()); }
+    ~Of() { sentinel_of_handler.store(nullptr); }
+    Of(const Of&) = delete;
+    Of& operator=(const Of&) = delete;
+  };
+
+ private:
+  // Sequentially consistent: read by the handler, which may run in any thread after it was set.
+  static inline std::atomic<runtime::Sentinel*> sentinel_of_handler{nullptr};
+  struct sigaction before_ {};
+};
+
 int serve(const Options& options) {
+  const LeaveBell bell;
   std::optional<Deadline> deadline;
   auto node = std::make_unique<runtime::Node>(options);
   if (node->courier() == nullptr) throw Error("pp: a worker without a network serves nobody");
   runtime::Courier& courier = *node->courier();
+  runtime::Node& whole = *node;
   Runtime rt(std::move(node));
-  const LeaveOnSignal leave(courier, options.drain);
+  const StateOnSignal::Of state(whole);
+  const LeaveOnBell leave(bell, courier, options.drain);
   rt.serve();
   deadline.emplace(kVoidJobs);  // met when the runtime has ended: it is destroyed first
   return 0;
@@ -128,6 +193,15 @@ int drive(Runtime& rt, const Options& options, runtime::Log& log,
   return body(rt);
 }
 
+// The descriptor behind a key file that is one ("/proc/self/fd/7"), as pp-launch makes it; else -1.
+int inherited_key(const std::string& file) {
+  constexpr std::string_view kFolder = "/proc/self/fd/";
+  if (!file.starts_with(kFolder)) return -1;
+  int descriptor = -1;
+  std::from_chars(file.data() + kFolder.size(), file.data() + file.size(), descriptor);
+  return descriptor;
+}
+
 }  // namespace
 
 int run(int argc, char** argv, const std::function<int(Runtime&)>& body) {
@@ -141,8 +215,12 @@ int run(int argc, char** argv, const std::function<int(Runtime&)>& body) {
 
 int run(int, char**, const std::function<int(Runtime&)>& body, const Options& options) {
   // Whatever programs the body starts are not the launcher's business.
-  if (options.report_fd >= 0) fcntl(options.report_fd, F_SETFD, FD_CLOEXEC);
+  for (const int descriptor :
+       {options.report_fd, options.black_box_fd, inherited_key(options.key_file)}) {
+    if (descriptor >= 0) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  }
   const ThreadsEnd threads_end;
+  const StateOnSignal state_on_signal;
   runtime::Log log(options.name.empty() ? runtime::default_name() : options.name,
                    options.report_fd);
   int code = kFailed;
@@ -150,7 +228,10 @@ int run(int, char**, const std::function<int(Runtime&)>& body, const Options& op
     if (options.role == Role::kWorker) {
       code = serve(options);
     } else {
-      Runtime rt(options);
+      auto node = std::make_unique<runtime::Node>(options);
+      runtime::Node& whole = *node;
+      Runtime rt(std::move(node));
+      const StateOnSignal::Of state(whole);
       code = drive(rt, options, log, body);
     }
   } catch (const std::exception& error) {

@@ -1,5 +1,6 @@
 // Runtime: the public face of a node.
 #include <algorithm>
+#include <ostream>
 #include <pp/runtime.hpp>
 #include <stdexcept>
 
@@ -63,5 +64,7 @@ bool Runtime::drain(std::chrono::milliseconds limit) {
 Statistics Runtime::stats() const { return node_->statistics(); }
 
 void Runtime::print_stats(std::ostream& out) const { print_statistics(out, stats()); }
+
+void Runtime::print_state(std::ostream& out) const { out << node_->describe(); }
 
 }  // namespace pp

@@ -78,6 +78,8 @@ void print_statistics(std::ostream& stream, const Statistics& statistics) {
   }
   if (statistics.refused_peers > 0)
     out << "; " << statistics.refused_peers << " connections refused";
+  if (statistics.misbehaved > 0)
+    out << "; " << statistics.misbehaved << " breaches of the protocol by members";
   if (const std::string ignored = sentence_of(statistics.ignored); !ignored.empty())
     out << "; " << ignored;
   stream << out.str() << '\n';

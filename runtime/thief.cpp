@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "rules.hpp"
+
 namespace pp::runtime {
 
 void Thief::peer_up(SessionId peer) { peers_.try_emplace(peer); }
@@ -11,9 +13,16 @@ void Thief::peer_up(SessionId peer) { peers_.try_emplace(peer); }
 void Thief::peer_down(SessionId peer) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;
-  if (entry->second.state == State::kAsked) --under_way_;
+  if (entry->second.state == State::kAsked && holds(Rule::kLostRequestsAreForgotten)) --under_way_;
   peers_.erase(entry);
   if (favourite_ == peer) favourite_.reset();
+}
+
+void Thief::link_over(SessionId peer) {
+  const auto entry = peers_.find(peer);
+  if (entry == peers_.end()) return;
+  if (entry->second.state == State::kAsked) --under_way_;
+  entry->second.state = State::kIdle;
 }
 
 std::optional<SessionId> Thief::ask() {

@@ -21,6 +21,8 @@ class Thief {
 
   void peer_up(SessionId peer);
   void peer_down(SessionId peer);
+  // What it may have granted is void: it is asked anew.
+  void link_over(SessionId peer);
 
   // Whom to ask now, if anybody; counts as asked. Call until it says nobody. REQUIRES: this node is
   // hungry. The last victim that gave first, else the more loaded of two random ones (Mitzenmacher

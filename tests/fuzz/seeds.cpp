@@ -87,13 +87,22 @@ void put_messages(Corpus& corpus) {
   put("results_value_and_failure", encode(results));
   put("load", encode(Load{1, 2, 3, 4, 5, 6, 7, 8}));
   put("leave", encode_leave("the work is done"));
+  put("understood", encode_understood());
   put("cancel", encode_cancel(std::vector<std::uint64_t>{5, 6, 7}));
+  put("attach", encode(Attach{3, 9, 1'000}));
+  put("attach_without_a_number", encode(Attach{0, 9, 1'000}));
+  put("begun", encode_begun(std::vector<std::uint64_t>{5, 6, 7}));
+  put("acknowledgement", encode_acknowledgement());
+  Encoded numbered = encode(std::span<const Returned>(returned));
+  set_header(numbered, {0x0123'4567'89ab'cdef, 77});
+  put("returned_with_its_number", numbered);
+  put("shorter_than_its_header", Encoded(kHeaderBytes - 1));
 
-  // A list of structs without content, which can claim any number of them: word 3 points to the
-  // list, word 4 is its tag.
+  // A list of structs without content, which can claim any number of them: word 3 behind the header
+  // points to the list, word 4 is its tag.
   Encoded nothing = encode(returned);
   const std::uint64_t words[] = {1 | std::uint64_t{7} << 32, std::uint64_t{1 << 20} << 2};
-  std::memcpy(nothing.data() + 24, words, sizeof words);
+  std::memcpy(nothing.data() + kHeaderBytes + 24, words, sizeof words);
   put("a_million_returned_in_no_bytes", nothing);
 }
 
@@ -321,6 +330,14 @@ void put_gossip(Corpus& corpus) {
 }
 
 void put_texts(Corpus& corpus) {
+  const std::string file = "0123456789abcdef0123456789abcdef.ppnode\n";
+  corpus.put("node_file", "a_node", file + "pp-node-1\nname node3\naddress 10.0.0.3:7400\n");
+  corpus.put("node_file", "of_two_families",
+             file + "pp-node-1\naddress 10.0.0.3:7400\naddress [fd00::3]:7400\n");
+  corpus.put("node_file", "another_version", file + "pp-node-2\naddress 10.0.0.3:7400\n");
+  corpus.put("node_file", "two_names", file + "pp-node-1\nname a\nname b\naddress a:1\n");
+  corpus.put("node_file", "cut_short", file + "pp-node-1\naddress 10.0.0.3:74");
+  corpus.put("node_file", "port_0", file + "pp-node-1\naddress 10.0.0.3:0\n");
   corpus.put("address", "names_and_numbers", "node1:7001,10.0.0.1:0");
   corpus.put("address", "ipv6", "[fd00::1]:7001,[fe80::1%eth0]:65535");
   corpus.put("address", "longest_host", std::string(253, 'a') + ":7001");

@@ -87,9 +87,18 @@ class Scribe final : public Listener {
     if (load.workers != 0) tell("workers", load.workers);
   }
   void on_leave(std::string_view why) override { tell("leave", why); }
+  void on_understood() override { tell("understood"); }
   void on_cancel(std::span<const std::uint64_t> numbers) override {
     tell("cancel");
     entries += (numbers.size() + 1) / 2;  // each is half of the smallest of other entries
+    for (const std::uint64_t number : numbers) tell(number);
+  }
+  void on(const Attach& attach) override {
+    tell("attach", attach.mine, attach.yours, attach.applied);
+  }
+  void on_begun(std::span<const std::uint64_t> numbers) override {
+    tell("begun");
+    entries += (numbers.size() + 1) / 2;  // as above
     for (const std::uint64_t number : numbers) tell(number);
   }
 
@@ -164,7 +173,10 @@ std::vector<Encoded> one_of_each_kind() {
           encode(results),
           encode(Load{1, 2, 3, 4, 5, 6, 7, 8}),
           encode_leave("the work is done"),
-          encode_cancel(cancelled)};
+          encode_understood(),
+          encode_cancel(cancelled),
+          encode(Attach{1, 2, 3}),
+          encode_begun(cancelled)};
 }
 
 TEST(Messages, a_request_comes_back) { EXPECT_EQ(heard(encode(Steal{4, 3})), "steal|4|3|"); }
@@ -203,21 +215,104 @@ TEST(Messages, a_cancellation_comes_back) {
   EXPECT_EQ(scribe.entries, many.size() / 2);
 }
 
+TEST(Messages, numbers_of_what_has_begun_come_back) {
+  const std::vector<std::uint64_t> numbers{3, ~0ull, 0};
+  EXPECT_EQ(heard(encode_begun(numbers)), "begun|3|18446744073709551615|0|");
+  EXPECT_EQ(heard(encode_begun({})), "begun|");
+}
+
+TEST(Messages, what_is_said_of_a_link_comes_back) {
+  EXPECT_EQ(heard(encode(Attach{1, 0, 0})), "attach|1|0|0|");
+  EXPECT_EQ(heard(encode(Attach{~0ull, ~1ull, ~2ull})),
+            "attach|18446744073709551615|18446744073709551614|18446744073709551613|");
+}
+
+TEST(Messages, a_link_without_a_number_is_refused) {
+  Scribe scribe;
+  EXPECT_THROW(decode(encode(Attach{0, 2, 3}), scribe), Error);
+  EXPECT_EQ(scribe.story, "");
+}
+
+// ---- the header in front of each
+
+TEST(Messages, are_encoded_with_a_header_of_zeros) {
+  for (const Encoded& message : one_of_each_kind()) {
+    EXPECT_EQ(header_of(message).sequence, 0u);
+    EXPECT_EQ(header_of(message).applied, 0u);
+  }
+}
+
+TEST(Messages, a_header_comes_back_and_changes_nothing_that_is_told) {
+  for (Encoded message : one_of_each_kind()) {
+    const std::string story = heard(message);
+    const Encoded plain = message;
+    for (const Header header : {Header{1, 0}, Header{0, 1}, Header{~0ull, ~0ull},
+                                Header{0x0123'4567'89ab'cdef, 0xfedc'ba98'7654'3210}}) {
+      set_header(message, header);
+      EXPECT_EQ(header_of(message).sequence, header.sequence);
+      EXPECT_EQ(header_of(message).applied, header.applied);
+      EXPECT_EQ(heard(message), story);
+    }
+    set_header(message, {});
+    EXPECT_EQ(message, plain);
+  }
+}
+
+TEST(Messages, any_bytes_make_a_header) {
+  std::mt19937 random(3);
+  for (Encoded message : one_of_each_kind()) {
+    const std::string story = heard(message);
+    for (std::size_t i = 0; i < kHeaderBytes; ++i) message[i] = static_cast<std::byte>(random());
+    EXPECT_EQ(heard(message), story);
+  }
+}
+
+TEST(Messages, a_header_has_its_lowest_byte_first) {
+  Encoded message = encode_acknowledgement();
+  set_header(message, {0x0102, std::uint64_t{3} << 56});
+  Encoded expected(16);
+  expected[0] = std::byte{2};
+  expected[1] = std::byte{1};
+  expected[15] = std::byte{3};
+  EXPECT_EQ(message, expected);
+}
+
+TEST(Messages, an_acknowledgement_is_a_header_that_tells_nothing_else) {
+  Encoded message = encode_acknowledgement();
+  EXPECT_EQ(message.size(), kHeaderBytes);
+  EXPECT_EQ(heard(message), "");
+  set_header(message, {0, 77});
+  EXPECT_EQ(heard(message), "");
+  EXPECT_EQ(header_of(message).applied, 77u);
+}
+
+TEST(Messages, one_shorter_than_its_header_is_refused) {
+  for (const Encoded& whole : one_of_each_kind()) {
+    for (std::size_t size = 0; size < kHeaderBytes; ++size) {
+      const std::span<const std::byte> part = std::span(whole).first(size);
+      Scribe scribe;
+      EXPECT_THROW(header_of(part), Error);
+      EXPECT_THROW(decode(part, scribe), Error);
+      EXPECT_EQ(scribe.story, "");
+    }
+  }
+}
+
 TEST(Messages, a_redirect_and_a_refusal_come_back) {
   EXPECT_EQ(heard(encode(Redirect{node(9), 5})), "redirect|" + node(9).to_string() + "|5|");
   EXPECT_EQ(heard(encode(None{6})), "none|6|");
 }
 
 TEST(Messages, returned_loans_come_back_with_their_reasons) {
-  const std::vector<Returned> all{{1, true, Reason::kLeaving},
-                                  {2, false, Reason::kWanted},
-                                  {3, false, Reason::kUnknownFunction},
-                                  {4, true, Reason::kCancelled},
-                                  {5, false, Reason::kIneligible}};
+  const std::vector<Returned> all{
+      {1, true, Reason::kLeaving},          {2, false, Reason::kWanted},
+      {3, false, Reason::kUnknownFunction}, {4, true, Reason::kCancelled},
+      {5, false, Reason::kIneligible},      {6, false, Reason::kFull}};
   EXPECT_EQ(heard(encode(all)),
             "returned|one|1|1|1|the node was leaving|one|2|0|0|another thief wanted it|"
             "one|3|0|2|the node does not know its function|one|4|1|3|it was cancelled|"
-            "one|5|0|4|it may not be run there|");
+            "one|5|0|4|it may not be run there|"
+            "one|6|0|5|too many results wait there for their owner|");
   EXPECT_EQ(heard(encode(std::span<const Returned>{})), "returned|");
 }
 
@@ -263,6 +358,9 @@ Encoded message_of(const std::vector<std::uint64_t>& words) {
   return message;
 }
 
+// Where the message begins, in words: behind its header.
+constexpr std::size_t kBody = kHeaderBytes / 8;
+
 // Pointers as they are on the wire, `offset` counted in words from the one behind the pointer.
 std::uint64_t struct_pointer(std::int32_t offset, std::uint64_t data, std::uint64_t pointers) {
   return static_cast<std::uint32_t>(offset * 4) | data << 32 | pointers << 48;
@@ -271,12 +369,13 @@ std::uint64_t list_pointer(std::int32_t offset, std::uint64_t element, std::uint
   return static_cast<std::uint32_t>(offset * 4 + 1) | element << 32 | count << 35;
 }
 
-// The failure lies in words 9 to 15: one of data, six pointers of which the last is its cause.
+// The failure lies in words 9 to 15 behind the header: one of data, six pointers of which the last
+// is its cause.
 TEST(Messages, a_failure_that_is_its_own_cause_has_eight_of_them) {
   std::vector<std::uint64_t> words = words_of(encode(std::vector{Result{1, with_causes(0)}}));
-  ASSERT_EQ(words[7], struct_pointer(1, 1, 6));
-  ASSERT_EQ(words[15], 0u);
-  words[15] = struct_pointer(-7, 1, 6);
+  ASSERT_EQ(words[kBody + 7], struct_pointer(1, 1, 6));
+  ASSERT_EQ(words[kBody + 15], 0u);
+  words[kBody + 15] = struct_pointer(-7, 1, 6);
   words.resize(words.size() + 1000);  // room: not the length of the message is to be the limit
   const std::string endless = heard(message_of(words));
   std::size_t causes = 0;
@@ -286,15 +385,15 @@ TEST(Messages, a_failure_that_is_its_own_cause_has_eight_of_them) {
 
 // A job with arguments of so many bytes, the first words of which are taken for pointers to further
 // pieces: each is `size` bytes of these same arguments, where the pointers end and a word later
-// each time.
+// each time. Behind the header:
 //   words 7 to 14   the job: five of data, then where its arguments, label and further pieces are
 //   words 15 ...    the arguments
 Encoded in_pieces(const std::string& arguments, std::uint64_t pieces, std::size_t size) {
   std::vector<std::uint64_t> words = words_of(encode(Grant{{{1, 1, 1, bytes(arguments)}}, 0}));
-  EXPECT_EQ(words[12], list_pointer(2, 2, arguments.size()));
-  words[14] = list_pointer(0, 6, pieces);
+  EXPECT_EQ(words[kBody + 12], list_pointer(2, 2, arguments.size()));
+  words[kBody + 14] = list_pointer(0, 6, pieces);
   for (std::size_t i = 0; i < pieces; ++i) {
-    words[15 + i] = list_pointer(static_cast<std::int32_t>(pieces) - 1, 2, size);
+    words[kBody + 15 + i] = list_pointer(static_cast<std::int32_t>(pieces) - 1, 2, size);
   }
   return message_of(words);
 }
@@ -325,12 +424,12 @@ TEST(Messages, pieces_of_all_jobs_together_are_no_longer_than_their_message) {
   const std::string arguments(8000, 'a');
   std::vector<std::uint64_t> words =
       words_of(encode(Grant{{{1, 1, 1, bytes(arguments)}, {2, 1, 1, {}}}, 0}));
-  ASSERT_EQ(words[12], list_pointer(10, 2, arguments.size()));
-  ASSERT_EQ(words.size(), 1023u);
-  words[14] = list_pointer(8, 6, 1);
-  words[23] = list_pointer(0, 2, 100);
+  ASSERT_EQ(words[kBody + 12], list_pointer(10, 2, arguments.size()));
+  ASSERT_EQ(words.size(), kBody + 1023);
+  words[kBody + 14] = list_pointer(8, 6, 1);
+  words[kBody + 23] = list_pointer(0, 2, 100);
   EXPECT_NO_THROW(heard(message_of(words)));
-  words[22] = list_pointer(0, 6, 1);
+  words[kBody + 22] = list_pointer(0, 6, 1);
   Scribe scribe;
   EXPECT_THROW(decode(message_of(words), scribe), Error);
 }
@@ -358,6 +457,7 @@ TEST(Messages, figures_come_back) {
 TEST(Messages, a_goodbye_comes_back) {
   EXPECT_EQ(heard(encode_leave("the work is done")), "leave|the work is done|");
   EXPECT_EQ(heard(encode_leave("")), "leave||");
+  EXPECT_EQ(heard(encode_understood()), "understood|");
 }
 
 TEST(Messages, large_ones_come_back) {
@@ -434,28 +534,27 @@ TEST(Messages, noise_is_refused_or_harmless) {
   for (std::size_t i = 0; i < times(5'000, 2'000); ++i) {
     Encoded noise(random() % 40 * 8);
     for (std::byte& each : noise) each = static_cast<std::byte>(random());
-    if (!noise.empty() && i % 2 == 0) {  // one segment of the right size: past the first check
-      const std::uint64_t table = std::uint64_t{noise.size() / 8 - 1} << 32;
-      std::memcpy(noise.data(), &table, 8);
+    if (noise.size() > kHeaderBytes && i % 2 == 0) {
+      // One segment of the right size: past the first check.
+      const std::uint64_t table = std::uint64_t{noise.size() / 8 - kBody - 1} << 32;
+      std::memcpy(noise.data() + kHeaderBytes, &table, 8);
     }
     survive(noise);
   }
 }
 
 // A list of entries without content: a word of list can claim 500 million of them.
+// Behind the header:
 //   word 0  segment table: one segment of so many words
 //   word 1  pointer to the message: 1 word of data, 1 pointer
 //   word 2  the message's data: which of its kinds it is
 //   word 3  its pointer: a list of structs, 0 words in all
 //   word 4  the list's tag: how many structs, of 0 words each
 Encoded list_of_nothing(const Encoded& like, std::uint64_t entries) {
-  std::vector<std::uint64_t> words(like.size() / 8);
-  std::memcpy(words.data(), like.data(), like.size());
-  words[3] = 1 | std::uint64_t{7} << 32;
-  words[4] = entries << 2;
-  Encoded crafted(like.size());
-  std::memcpy(crafted.data(), words.data(), like.size());
-  return crafted;
+  std::vector<std::uint64_t> words = words_of(like);
+  words[kBody + 3] = 1 | std::uint64_t{7} << 32;
+  words[kBody + 4] = entries << 2;
+  return message_of(words);
 }
 
 class OversizedLists : public testing::TestWithParam<int> {};
@@ -464,8 +563,8 @@ TEST_P(OversizedLists, of_empty_entries_are_refused) {
   const std::vector<Returned> returned(4);
   const std::vector<Result> results(4, Result{1, bytes(kArguments)});
   const std::vector<std::uint64_t> numbers(4);
-  const Encoded like = std::vector{encode(returned), encode(results),
-                                   encode_cancel(numbers)}[static_cast<std::size_t>(GetParam())];
+  const Encoded like = std::vector{encode(returned), encode(results), encode_cancel(numbers),
+                                   encode_begun(numbers)}[static_cast<std::size_t>(GetParam())];
   for (const std::uint64_t entries : {1ull << 10, 1ull << 20, (1ull << 29) - 1, (1ull << 30) - 1}) {
     Scribe scribe;
     EXPECT_THROW(decode(list_of_nothing(like, entries), scribe), Error) << entries;
@@ -477,22 +576,22 @@ TEST_P(OversizedLists, never_hold_more_entries_than_may_be_read) {
   const std::vector<Returned> returned(1000);
   const std::vector<Result> results(1000, Result{1, bytes(kArguments)});
   const std::vector<std::uint64_t> numbers(1000);
-  kinds = {encode(returned), encode(results), encode_cancel(numbers)};
+  kinds = {encode(returned), encode(results), encode_cancel(numbers), encode_begun(numbers)};
   const Encoded& like = kinds[static_cast<std::size_t>(GetParam())];
   survive(list_of_nothing(like, like.size() / 8 * 2));
   survive(list_of_nothing(like, like.size() / 8 + 32));
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryKind, OversizedLists, testing::Values(0, 1, 2));
+INSTANTIATE_TEST_SUITE_P(EveryKind, OversizedLists, testing::Values(0, 1, 2, 3));
 
 TEST(Messages, unknown_numbers_are_refused) {
-  // The kind of message is the first data word; no kind 1000 exists.
+  // The kind of message is the first data word behind the header; no kind 1000 exists.
   Encoded unknown = encode(Steal{1, 1});
   const std::uint64_t kind = 1000;
-  std::memcpy(unknown.data() + 16, &kind, 8);
+  std::memcpy(unknown.data() + kHeaderBytes + 16, &kind, 8);
   Scribe scribe;
   EXPECT_THROW(decode(unknown, scribe), Error);
-  const std::vector<Returned> strange{{1, false, static_cast<Reason>(5)}};
+  const std::vector<Returned> strange{{1, false, static_cast<Reason>(6)}};
   EXPECT_THROW(decode(encode(strange), scribe), Error);
   const std::vector<Result> odd{{1, Failure::of(static_cast<Failure::Kind>(6), "")}};
   EXPECT_THROW(decode(encode(odd), scribe), Error);

@@ -70,7 +70,10 @@ class FunctionTable {
   // each other's jobs.
   std::uint64_t fingerprint() const { return fingerprint_; }
 
-  // Functions that travel.
+  // Those that travel, by id.
+  std::span<const Function* const> all() const { return by_id_; }
+
+  // How many.
   std::size_t size() const { return by_id_.size(); }
 
   // The sentence about two functions with one id among functions sorted by id; empty if there are

@@ -47,8 +47,10 @@ class Where {
 // Given as the first argument of submit, spawn or map:
 //   rt.submit<render>(pp::JobOptions{.timeout = 2s, .label = "frame 7"}, scene, 7)
 struct JobOptions {
-  // How often it is run again after its node was lost; absent: Options::retries. 0: it runs at most
-  // once, and when that cannot be known to be true it fails with NodeLost.
+  // How many nodes may die with this job as the only one that can have killed them before it fails
+  // with NodeLost; absent: Options::retries. A job that was merely there when its node was lost is
+  // run again however often that happens. 0: it runs at most once, and when that cannot be known
+  // to be true it fails with NodeLost.
   std::optional<unsigned> retries{};
 
   // Of one execution; 0: none. When it is over, the future fails with Timeout at once, and the job

@@ -65,8 +65,9 @@ struct Options {
   unsigned nodes = 1;
   std::chrono::milliseconds join_timeout{30'000};  // PP_JOIN_TIMEOUT, in seconds
 
-  // A job whose execution is lost with its node is run again so many times; then it fails with
-  // NodeLost. (PP_RETRIES)
+  // A job whose execution is lost with its node is run again, alone on another node if it may have
+  // been the cause. When more than so many nodes have died with it as the only one that can have
+  // killed them, it fails with NodeLost. (PP_RETRIES)
   unsigned retries = 3;
 
   // From which the random numbers of this node's jobs come (this_job().random()): the same seed,
@@ -76,6 +77,11 @@ struct Options {
   // So many jobs may be queued here; then submit() blocks, unless it is called inside a job.
   // (PP_QUEUE_LIMIT)
   std::size_t queue_limit = 1'000'000;
+
+  // A driver where nothing has moved for so long although something is waited for says what it
+  // waits for, where that is, and since when; 0: never. A node that gets SIGUSR1 (in pp::run) says
+  // it at any time. (PP_STALLED, in seconds)
+  std::chrono::milliseconds stalled{30'000};
 
   // Stack of each worker thread. Only what is touched costs memory; jobs that wait run others on
   // top of their own stack.
@@ -88,7 +94,8 @@ struct Options {
   // Go on from what that file holds; one that does not exist is begun. (PP_RESUME=on|off)
   bool resume = false;
 
-  int report_fd = -1;  // PP_REPORT_FD: where pp-launch wants to read what happens
+  int report_fd = -1;     // PP_REPORT_FD: where pp-launch wants to read what happens
+  int black_box_fd = -1;  // PP_BLACK_BOX: pp-launch's memory file for what its nodes are running
 
   // Reads PP_*. Throws pp::Error naming the variable, its value and what was expected.
   static Options from_environment();

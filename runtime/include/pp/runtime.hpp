@@ -239,6 +239,11 @@ class Runtime {
   Statistics stats() const;
   void print_stats(std::ostream& out) const;
 
+  // What this node is doing: what its workers run, what is queued, who has what was lent, since
+  // when; some lines for people. Any thread; takes a second at most, also while every worker is
+  // stuck. (Programs in pp::run print the same to stderr when they get SIGUSR1.)
+  void print_state(std::ostream& out) const;
+
  private:
   friend class Group;
 

@@ -37,6 +37,7 @@ struct Statistics {
   std::uint64_t lost = 0;               // of these: executions lost with a node and begun again
   std::uint64_t late = 0;               // results that came for a loan already ended: dropped
   std::uint64_t refused_peers = 0;      // wrong key, other build, garbage: see the log
+  std::uint64_t misbehaved = 0;         // what members said against the protocol: see the log
   IgnoredBeacons ignored;               // heard by this node
 
   // Elements of the batches that a job log records (Options::joblog).

@@ -1,0 +1,503 @@
+// Courier: links, which outlive sessions, and what becomes of jobs when one is over.
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "courier.hpp"
+#include "particulars.hpp"
+#include "rules.hpp"
+
+namespace pp::runtime {
+
+namespace {
+
+// What has been applied is acknowledged by whatever is said next; when nothing is, after so long,
+// or when so much has come.
+constexpr std::chrono::milliseconds kAcknowledgeWithin{50};
+constexpr std::size_t kMostMessagesOwed = 64;
+constexpr std::size_t kMostBytesOwed = 256 * 1024;
+// A link with something open and without a session is dialled for this often.
+constexpr std::chrono::milliseconds kDialEvery{250};
+// So long a node goes on with the running jobs of an owner that is silent (protocol.md rule 21).
+constexpr std::chrono::seconds kOwnerGrace{60};
+
+}  // namespace
+
+// ---- speaking
+
+// A message of this session only.
+void Courier::say(SessionId to, messages::Encoded message) {
+  const PeerRecord* record = peer(to);
+  if (record == nullptr) return;
+  LinkRecord& link = *record->link;
+  const bool attached = link.attached && link.session == to;
+  messages::set_header(message, {0, attached ? link.link.acknowledge() : 0});
+  if (attached) link.acknowledge = Clock::time_point::max();
+  sent_ = true;
+  transport_->send(to, message);  // a session that is gone tells so by on_down
+}
+
+// A message of the link: it arrives, once, or the link is over.
+void Courier::deliver(LinkRecord& link, messages::Encoded message, bool result) {
+  if (link.gone) return;
+  Link::Kept& kept = link.link.keep(std::move(message), result);
+  if (link.attached) return transmit(link, kept.message, kept.sequence);
+  note_link_due(now_);
+}
+
+void Courier::transmit(LinkRecord& link, messages::Encoded& message, std::uint64_t sequence) {
+  messages::set_header(message, {sequence, link.link.acknowledge()});
+  link.acknowledge = Clock::time_point::max();
+  sent_ = true;
+  transport_->send(*link.session, message);
+}
+
+void Courier::acknowledge(LinkRecord& link) {
+  if (link.attached) say(*link.session, messages::encode_acknowledgement());
+}
+
+// ---- a link and its sessions
+
+Courier::LinkRecord* Courier::find_link(const NodeId& node) {
+  const auto entry = links_.find(node);
+  return entry == links_.end() ? nullptr : &entry->second;
+}
+
+Courier::LinkRecord& Courier::link_with(const transport::Peer& peer) {
+  const NodeId& node = peer.introduction.node;
+  if (LinkRecord* link = find_link(node)) return *link;
+  LinkRecord record{.node = node, .name = peer.introduction.name, .link = Link(next_link_++)};
+  return links_.emplace(node, std::move(record)).first->second;
+}
+
+bool Courier::anything_open(const LinkRecord& link) const {
+  return link.borrowed > 0 || !link.link.kept().empty() || ledger_.open(link.node) > 0;
+}
+
+// The first message on a session, or after a link was over on it.
+void Courier::attach(LinkRecord& link) {
+  link.attached = false;
+  link.apart = now_;
+  link.acknowledge = Clock::time_point::max();  // the Attach does
+  note_link_due(now_ + options_.dead);
+  say(*link.session, messages::encode(link.link.attach()));
+}
+
+void Courier::detach(LinkRecord& link) {
+  link.session.reset();
+  link.attached = false;
+  link.apart = now_;
+  link.dial = now_;
+  link.acknowledge = Clock::time_point::max();
+  note_link_due(now_);
+}
+
+void Courier::on(const messages::Attach& theirs) {
+  LinkRecord& link = *peer(speaker_)->link;
+  if (link.session != speaker_) return;  // of a session that another has replaced
+  if (!reads_answers()) return;
+  Link::Heard heard = link.link.hear(theirs);
+  if (heard == Link::Heard::kOver) {
+    if (!holds(Rule::kBothEndTheLink)) return;
+    end_link(link, {.how = link.name + " had given up the link with this node"});
+    heard = link.link.hear(theirs);  // the next one
+  }
+  if (link.link.attach_due()) say(speaker_, messages::encode(link.link.attach()));
+  if (heard != Link::Heard::kGoesOn) return;
+  const bool again = link.attached;
+  link.attached = true;
+  link.silent.reset();
+  placed_due_.store(true, std::memory_order_relaxed);
+  if (again) return;
+  if (!holds(Rule::kKeptUntilApplied)) return;
+  for (Link::Kept& kept : link.link.kept()) transmit(link, kept.message, kept.sequence);
+}
+
+// The next one between the two; what was kept for the old one is void, but for results.
+void Courier::begin_next(LinkRecord& link) {
+  std::vector<messages::Encoded> results;
+  if (!link.gone) {
+    for (Link::Kept& kept : link.link.kept())
+      if (kept.result) results.push_back(std::move(kept.message));
+  }
+  link.link = Link(next_link_++);
+  for (messages::Encoded& result : results) link.link.keep(std::move(result), true);
+  link.acknowledge = Clock::time_point::max();
+  if (!link.session) return;
+  // A grant that was to answer our request may be void with the link: it is asked for anew.
+  if (PeerRecord* record = peer(*link.session)) record->asked.reset();
+  thief_.link_over(*link.session);
+  attach(link);
+}
+
+// Rule 15: what this node has lent over it is lost, what it has borrowed is void.
+void Courier::end_link(LinkRecord& link, Ledger::End end) {
+  std::vector<Ledger::Verdict> verdicts = ledger_.link_over(link.node, end);
+  const auto lost = static_cast<std::size_t>(
+      std::count_if(verdicts.begin(), verdicts.end(),
+                    [](const Ledger::Verdict& verdict) { return verdict.lost; }));
+  const std::size_t loans = verdicts.size();
+  if (!holds(Rule::kLinkOverRequeues)) verdicts.clear();
+  dispose(verdicts, link.node, end.how);
+  if (end.gone) ledger_.forget_late(link.node);
+  void_borrowed(link, end.gone);
+  link.gone |= end.gone;  // now: what is borrowed from one that is gone ends with its record
+  begin_next(link);
+  placed_due_.store(true, std::memory_order_relaxed);
+  if (loans > 0) {
+    parts_.log.warn("the link with " + link.name + " is over: " + end.how + "; " +
+                    std::to_string(loans) + " jobs lent to it begin again");
+    parts_.log.report("requeued " + link.node.short_name() + ' ' + std::to_string(loans));
+  }
+  board_.lock()->lost += lost;
+}
+
+// What the other has lent us: not begun, it is dropped, since its owner runs it again. What runs is
+// told to stop when nobody is there to take the result; otherwise it goes on, and its result is
+// offered on the next link.
+void Courier::void_borrowed(LinkRecord& link, bool gone) {
+  if (holds(Rule::kVoidWithLink)) {
+    for (Job* job : parts_.queue.drop_borrowed([&](const Job& job) {
+           return static_cast<const BorrowedJob&>(job).owner == link.node;
+         })) {
+      forget_borrowed(static_cast<BorrowedJob&>(*job));
+      job->release();
+    }
+  }
+  if (!gone) {
+    if (!link.silent && (link.borrowed > 0 || !link.link.kept().empty())) link.silent = now_;
+    return;
+  }
+  for (BorrowedJob* job : borrowed_open_) {
+    if (job->owner != link.node || job->orphan) continue;
+    job->orphan = true;
+    workforce_->tell_to_stop_soon(*job);
+  }
+}
+
+// The member is none any more, and what it takes to end the link with it depends on why.
+void Courier::lose_link(const discovery::Member& member, const std::string& how) {
+  LinkRecord* link = find_link(member.node);
+  if (link == nullptr) return;
+  // Who has left still says what it owes; its link ends with the session, or with its time.
+  if (member.state == MemberState::kLeft) return;
+  Ledger::End end{.how = member.name + " was lost: " + how,
+                  .died = true,
+                  .gone = member.state == MemberState::kGone};
+  if (end.gone) look_into_black_box(member.node, end);
+  const bool gone = end.gone;
+  end_link(*link, std::move(end));
+  if (gone) forget_link(*link);
+}
+
+// What a process of this launch was running when it died. (One that is only silent may go on.)
+void Courier::look_into_black_box(const NodeId& node, Ledger::End& end) const {
+  if (parts_.black_box == nullptr) return;
+  const auto running = parts_.black_box->running(node);
+  if (!running || !running->complete) return;
+  auto& loans = end.running.emplace();
+  for (const BlackBox::Entry& entry : running->jobs)
+    if (entry.owner == transport_->self().node) loans.emplace(entry.loan, entry.innermost);
+}
+
+namespace {
+
+// A process that ended of its own doing: what it ran is to blame, not somebody outside.
+bool ended_by_itself(const Fate& fate) {
+  if (fate.kind == Fate::Kind::kExited) return fate.number != 0;
+  if (fate.kind != Fate::Kind::kSignal) return false;
+  constexpr int kOwn[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
+  return std::find(std::begin(kOwn), std::end(kOwn), fate.number) != std::end(kOwn);
+}
+
+}  // namespace
+
+// No other node is left to try it on: unless it is likely to kill this one too, its owner runs it,
+// who has promised a result for as long as it lives.
+bool Courier::may_run_here(const Suspect& suspect) const {
+  if (!suspect.job->runs_here()) return false;
+  const unsigned blamed = find_particulars(*suspect.job)->blamed;
+  if (blamed == 0) return true;
+  const Fate fate = parts_.black_box == nullptr ? Fate{} : parts_.black_box->fate(suspect.last);
+  return blamed == 1 && !ended_by_itself(fate);
+}
+
+// Of a node that is gone, once no session with it is left.
+void Courier::forget_link(LinkRecord& link) {
+  const bool used = std::any_of(peers_.begin(), peers_.end(),
+                                [&](const auto& peer) { return peer.second.link == &link; });
+  if (used || link.session || link.borrowed > 0) return;
+  links_.erase(NodeId(link.node));
+}
+
+void Courier::owe_acknowledgement(LinkRecord& link) {
+  if (!holds(Rule::kAcknowledged)) return;
+  if (link.link.owed_messages() >= kMostMessagesOwed || link.link.owed_bytes() >= kMostBytesOwed)
+    return acknowledge(link);
+  if (link.acknowledge != Clock::time_point::max()) return;
+  link.acknowledge = now_ + kAcknowledgeWithin;
+  note_link_due(link.acknowledge);
+}
+
+void Courier::look_after_links(Clock::time_point now) {
+  if (now < links_due_) return;
+  links_due_ = Clock::time_point::max();
+  std::vector<NodeId> over;
+  for (auto& [node, link] : links_) {
+    if (now >= link.acknowledge) acknowledge(link);
+    note_link_due(link.acknowledge);
+    if (link.silent) {
+      if (now >= *link.silent + kOwnerGrace) {
+        link.silent.reset();
+        void_borrowed(link, true);
+        link.link = Link(next_link_++);  // nobody has come for the results
+        if (link.session) attach(link);
+      } else {
+        note_link_due(*link.silent + kOwnerGrace);
+      }
+    }
+    if (link.attached || link.gone || !anything_open(link)) continue;
+    const Clock::time_point limit = link.apart + options_.dead;
+    // (Over once, the link keeps only results for an owner that may come back.)
+    if (now >= limit && !(link.silent && !link.session) && holds(Rule::kApartEndsLink)) {
+      over.push_back(node);
+      continue;
+    }
+    if (now < limit) note_link_due(limit);
+    if (link.session) continue;  // it waits for the other's Attach
+    if (now >= link.dial) {
+      link.dial = now + kDialEvery;
+      neighbourhood_.connect(node, now);
+    }
+    note_link_due(link.dial);
+  }
+  for (const NodeId& node : over) {
+    LinkRecord& link = links_.at(node);
+    link.apart = now;
+    // Whoever others still hear of is only cut off from here; otherwise it is taken for dead.
+    const discovery::Member* member = neighbourhood_.find(node);
+    const bool died = member == nullptr || member->state != MemberState::kAlive;
+    end_link(link, {.how = link.name + " could not be reached for " +
+                           std::to_string(options_.dead.count()) + " ms",
+                    .died = died});
+  }
+}
+
+// An owner that does not take its results gets no more of them (protocol.md rule 25).
+void Courier::return_excess() {
+  if (borrowed_open_.empty() || !holds(Rule::kResultsBounded)) return;
+  for (auto& [node, link] : links_) {
+    const std::size_t bytes = link.link.kept_bytes() + link.unsent_bytes;
+    if (bytes <= parts_.most_results_kept || link.borrowed == 0) continue;
+    return_borrowed(parts_.queue.drop_borrowed([&](const Job& job) {
+      return static_cast<const BorrowedJob&>(job).owner == link.node;
+    }),
+                    messages::Reason::kFull);
+  }
+}
+
+// Once a second: loans that have been running for longer than that are named to their owners.
+void Courier::tell_begun() {
+  if (borrowed_open_.empty()) return;
+  std::map<NodeId, std::vector<std::uint64_t>> begun;
+  for (BorrowedJob* job : borrowed_open_) {
+    const bool runs = !job->queued();
+    if (runs && job->seen_running && !job->orphan) begun[job->owner].push_back(job->number);
+    job->seen_running = runs;
+  }
+  for (auto& [node, link] : links_) {
+    if (!link.attached) continue;
+    const auto named = begun.find(node);
+    if (named == begun.end() && !std::exchange(link.told_begun, false)) continue;
+    if (named != begun.end()) link.told_begun = true;
+    say(*link.session, messages::encode_begun(named == begun.end() ? std::vector<std::uint64_t>()
+                                                                   : named->second));
+  }
+}
+
+void Courier::on_begun(std::span<const std::uint64_t> numbers) {
+  const PeerRecord& record = *peer(speaker_);
+  ledger_.named(record.link->node, {numbers.begin(), numbers.end()},
+                record.peer.introduction.workers);
+}
+
+// ---- jobs whose loan ended without a result
+
+void Courier::dispose(std::vector<Ledger::Verdict>& verdicts, const NodeId& borrower,
+                      const std::string& how) {
+  using Then = Ledger::Verdict::Then;
+  // The newest first, so that the oldest lies in front again.
+  for (auto verdict = verdicts.rbegin(); verdict != verdicts.rend(); ++verdict) {
+    if (verdict->job == nullptr) continue;
+    Job& job = *verdict->job;
+    if (job.told_to_stop()) {
+      fail(job, cancelled(job));
+      continue;
+    }
+    keep_to_its_place(*verdict, how);
+    if (verdict->then == Then::kAgain) {
+      put_back(job);
+    } else if (verdict->then == Then::kAlone && !holds(Rule::kNotOnItsOwner)) {
+      put_back(job);
+    } else if (verdict->then == Then::kAlone) {
+      suspects_.push_front({&job, borrower, now_});
+    } else {
+      const bool placed = job.place == Where::Kind::kNode;
+      const bool once =
+          !placed && find_particulars(job)->options.retries.value_or(options_.retries) == 0;
+      fail(job,
+           Failure::of(Failure::Kind::kNodeLost,
+                       "pp: the job " + title_of(job) +
+                           (placed ? " was to run on one node only: "
+                            : once ? " may run once only (retries = 0), and may have run, or be "
+                                     "running still: "
+                                   : " was lost with every node that ran it: ") +
+                           verdict->message));
+    }
+  }
+}
+
+// A node where the suspect may be tried: nobody else of ours is on trial there. `others`: there is
+// at least one that could be, now or later.
+std::optional<SessionId> Courier::court_of(const Suspect& suspect, bool& others) {
+  const Job& job = *suspect.job;
+  const Particulars* particulars = find_particulars(job);
+  std::optional<SessionId> best;
+  for (const auto& [session, record] : peers_) {
+    const NodeId& node = record.link->node;
+    if (record.left || closing() || record.peer.introduction.workers == 0) continue;
+    if (job.place == Where::Kind::kNode && particulars->options.where.target() != node) continue;
+    others = true;
+    if (record.resting || !record.link->attached || record.link->session != session) continue;
+    const discovery::Member* member = neighbourhood_.find(node);
+    if ((member != nullptr && member->state == MemberState::kSuspect) )
+      continue;
+    if (const Clock::time_point ends = ledger_.on_trial_until(node); ends > now_) {
+      note_link_due(ends);
+      continue;
+    }
+    if (!best || peer(*best)->link->node == suspect.last) best = session;
+  }
+  return best;
+}
+
+void Courier::try_suspects(Clock::time_point now) {
+  if (suspects_.empty()) return;
+  // How long a suspect waits, with nobody there to try it, for somebody to come.
+  constexpr std::chrono::seconds kPatience{1};
+  std::deque<Suspect> waiting;
+  std::swap(waiting, suspects_);
+  for (const Suspect& suspect : waiting) {
+    Job& job = *suspect.job;
+    if (job.told_to_stop()) {
+      fail(job, cancelled(job));
+      continue;
+    }
+    if (job.place == Where::Kind::kNode) {
+      const discovery::Member* target =
+          neighbourhood_.find(find_particulars(job)->options.where.target());
+      if (target == nullptr || !is_present(target->state) || leaving()) {
+        fail(job, Failure::of(Failure::Kind::kNodeLost, "pp: the job " + title_of(job) +
+                                                            " was to run on one node only: " +
+                                                            find_particulars(job)->losses));
+        continue;
+      }
+    }
+    bool others = false;
+    const std::optional<SessionId> court = court_of(suspect, others);
+    if (court && transport_->backlog(*court) == 0) {
+      std::vector<Job*> jobs{&job};
+      grant(*court, jobs, true, true);
+      continue;
+    }
+    const Particulars& particulars = *find_particulars(job);
+    const bool gave_up = !others && now >= suspect.since + kPatience;
+    // What may not run here waits for another node, as any such job does, unless it is to blame.
+    const bool waits = job.place == Where::Kind::kNode ||
+                       (!job.runs_here() && particulars.blamed < 2 && !leaving());
+    if (!gave_up || waits) {
+      if (!others && !gave_up) note_link_due(suspect.since + kPatience);
+      suspects_.push_back(suspect);
+    } else if (!may_run_here(suspect)) {
+      fail(job, Failure::of(Failure::Kind::kNodeLost,
+                            "pp: the job " + title_of(job) +
+                                " was lost with every node that ran it, and no other node is left "
+                                "to try it on: " +
+                                particulars.losses));
+    } else {
+      parts_.log.warn(
+          "the job " + title_of(job) +
+          " was running when its node was lost; no other node is left, so it runs here: " +
+          particulars.losses);
+      put_back(job);
+    }
+  }
+}
+
+// ---- results of loans that were lost
+
+// The owner had given the loan up; its result has come all the same. True: it was wanted.
+bool Courier::take_late(const messages::Result& result, const NodeId& borrower) {
+  Job* job = ledger_.take_late(result.number, borrower);
+  if (job == nullptr) return false;
+  const auto held = std::find_if(suspects_.begin(), suspects_.end(),
+                                 [&](const Suspect& suspect) { return suspect.job == job; });
+  if (held != suspects_.end()) {
+    suspects_.erase(held);
+    settle(*job, result);
+    job->release();
+    return true;
+  }
+  if (const auto loans = ledger_.find({job}); !loans.empty()) {
+    const Ledger::Open& loan = loans.front();
+    settle(*ledger_.settle(loan.number, loan.borrower), result);
+    if (LinkRecord* link = find_link(loan.borrower))
+      deliver(*link, messages::encode_cancel(std::vector{loan.number}));
+    job->release();
+    return true;
+  }
+  if (job->claim(Job::kLent)) {
+    settle(*job, result);  // takes our reference
+    return true;
+  }
+  if (!holds(Rule::kLateResultDropped)) {
+    settle(*job, result);
+    return true;
+  }
+  job->release();  // it is done, or runs here
+  return false;
+}
+
+// Once a second: nobody needs to go on with a lost loan whose job is done (protocol.md rule 8).
+void Courier::recall_obsolete() {
+  std::map<NodeId, std::vector<std::uint64_t>> numbers;
+  for (const auto& [node, number] : ledger_.take_obsolete()) numbers[node].push_back(number);
+  for (const auto& [node, named] : numbers) {
+    LinkRecord* link = find_link(node);
+    if (link != nullptr && link->attached) deliver(*link, messages::encode_cancel(named));
+  }
+}
+
+bool Courier::stands(const BorrowedJob& job) const {
+  const auto link = links_.find(job.owner);
+  return link != links_.end() && link->second.link.number() == job.link;
+}
+
+Courier::Holdings Courier::holdings() const {
+  Holdings holdings;
+  holdings.lent = ledger_.open();
+  holdings.late = ledger_.late();
+  holdings.suspects = suspects_.size();
+  holdings.borrowed = borrowed_open_.size();
+  holdings.links = links_.size();
+  for (const auto& [node, link] : links_) {
+    holdings.kept_messages += link.link.kept().size();
+    holdings.kept_bytes += link.link.kept_bytes();
+    if (link.attached) holdings.unacknowledged += link.link.kept().size();
+  }
+  holdings.parked = victim_.parked().size();
+  holdings.sessions = peers_.size();
+  return holdings;
+}
+
+}  // namespace pp::runtime
