@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -48,7 +49,7 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   if (plan.input >= 0) ::dup2(plan.input, STDIN_FILENO);
   if (plan.output >= 0) ::dup2(plan.output, STDOUT_FILENO);
   if (plan.error >= 0) ::dup2(plan.error, STDERR_FILENO);
-  if (plan.keep >= 0) ::fcntl(plan.keep, F_SETFD, 0);
+  for (const int kept : plan.keep) ::fcntl(kept, F_SETFD, 0);
   for (const auto& [signal, action] : plan.signals->dispositions)
     ::sigaction(signal, &action, nullptr);
   ::sigprocmask(SIG_SETMASK, &plan.signals->mask, nullptr);
@@ -114,19 +115,20 @@ std::variant<pid_t, ExecFailure> start_child(const ChildPlan& plan) {
 }
 
 std::optional<EndedChild> reap(bool& childless) {
-  siginfo_t info{};
-  int result = 0;
+  int status = 0;
+  rusage usage{};
+  pid_t pid = 0;
   do {
-    result = ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG);
-  } while (result != 0 && errno == EINTR);
-  childless = result != 0;  // ECHILD
-  if (result != 0 || info.si_pid == 0) return std::nullopt;
-  EndedChild ended{info.si_pid, {}};
-  if (info.si_code == CLD_EXITED) {
-    ended.status.code = info.si_status;
+    pid = ::wait4(-1, &status, WNOHANG, &usage);
+  } while (pid < 0 && errno == EINTR);
+  childless = pid < 0;  // ECHILD
+  if (pid <= 0) return std::nullopt;
+  EndedChild ended{pid, {}, static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
+  if (WIFEXITED(status)) {
+    ended.status.code = WEXITSTATUS(status);
   } else {
-    ended.status.signal = info.si_status;
-    ended.status.core_dumped = info.si_code == CLD_DUMPED;
+    ended.status.signal = WTERMSIG(status);
+    ended.status.core_dumped = WCOREDUMP(status);
   }
   return ended;
 }

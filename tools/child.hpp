@@ -2,6 +2,7 @@
 #pragma once
 
 #include <csignal>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,7 +39,7 @@ struct ChildPlan {
   std::vector<std::string> environment;  // NAME=value
   bool own_group = false;  // leads a process group of its own: signals of the terminal pass it by
   int input = -1, output = -1, error = -1;  // its descriptors 0, 1, 2; -1: inherits ours
-  int keep = -1;  // one more of our descriptors that it keeps, under the same number
+  std::vector<int> keep;  // more of our descriptors that it keeps, under the same numbers
   const SignalState* signals = nullptr;  // restored in the child; must not be null
 };
 
@@ -50,6 +51,7 @@ std::variant<pid_t, ExecFailure> start_child(const ChildPlan& plan);
 struct EndedChild {
   pid_t pid = 0;
   ExitStatus status;
+  std::uint64_t peak_bytes = 0;  // the most memory that it, or a child it waited for, had in use
 };
 
 // Takes one ended child off the system's hands. Nothing: none has ended; `childless` says whether

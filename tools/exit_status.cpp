@@ -1,6 +1,7 @@
 // ExitStatus in words.
 #include "exit_status.hpp"
 
+#include <cctype>
 #include <csignal>
 #include <cstring>
 
@@ -13,7 +14,10 @@ std::string signal_name(int signal) {
 
 std::string ExitStatus::sentence() const {
   if (signal == 0) return "ended with code " + std::to_string(code);
-  return "was killed by " + signal_name(signal) + (core_dumped ? " (core dumped)" : "");
+  std::string what = ::strsignal(signal);
+  if (!what.empty()) what[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(what[0])));
+  return "was killed by " + signal_name(signal) + " (" + std::to_string(signal) + ": " + what +
+         (core_dumped ? "; core dumped)" : ")");
 }
 
 }  // namespace pp::tools

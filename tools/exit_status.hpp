@@ -14,8 +14,8 @@ struct ExitStatus {
   bool clean() const { return code == 0 && signal == 0; }
   // What a shell would show in $?: the code, or 128 + signal.
   int shell_code() const { return signal != 0 ? 128 + signal : code; }
-  // "ended with code 7", "was killed by SIGSEGV (core dumped)": the rest of a sentence about a
-  // process.
+  // "ended with code 7", "was killed by SIGSEGV (11: segmentation fault; core dumped)": the rest of
+  // a sentence about a process.
   std::string sentence() const;
 
   friend bool operator==(const ExitStatus&, const ExitStatus&) = default;

@@ -13,6 +13,8 @@
 #include <pp/error.hpp>
 #include <variant>
 
+#include "obituary.hpp"
+
 extern char** environ;
 
 namespace pp::tools {
@@ -28,6 +30,10 @@ constexpr Farewell::Limits kAfterACrash{milliseconds{1500}, milliseconds{1500}, 
 constexpr Farewell::Limits kAtOnce{milliseconds{0}, milliseconds{2000}, milliseconds{5000}};
 // Processes left behind by nodes that have ended.
 constexpr Farewell::Limits kStrays{milliseconds{0}, milliseconds{1000}, milliseconds{5000}};
+
+// Slots of the black box beside one for each node: for programs with more than one runtime, and for
+// replacements, whose predecessors others still ask about.
+constexpr unsigned kSpareSlots = 16;
 
 // The same signal twice within this time is one: timeout(1) sends one to us and one to our group.
 constexpr milliseconds kSameSignal{250};
@@ -50,6 +56,7 @@ Launch::Launch(LaunchPlan plan)
     : plan_(std::move(plan)),
       launch_id_(fresh_launch_id()),
       roll_(plan_.nodes, plan_.workers, {.join = plan_.join_limit}, Clock::now()),
+      respawn_(plan_.respawn),
       nodes_(plan_.nodes) {
   assert(plan_.nodes > 0 && plan_.workers > 0 && !plan_.command.empty());
   for (char** variable = environ; *variable != nullptr; ++variable)
@@ -70,6 +77,7 @@ int Launch::run() {
     key_ = std::make_unique<TemporaryKey>();
     plan_.key_file = key_->file();
   }
+  make_black_box();
   adopt_orphans();
   start(0);
   while (!finished() && !gave_up_) {
@@ -89,16 +97,27 @@ void Launch::say_lines(std::string_view text) {
 // --- beginning
 // ------------------------------------------------------------------------------------
 
-void Launch::start(unsigned node) {
+void Launch::make_black_box() {
   try {
-    start_process(node);
-  } catch (const Error& refusal) {  // of the system; those that run already must be ended in order
-    roll_.not_started(node, refusal.what(), now());
-    if (node == 0) exit_code_ = 1;
+    black_box_ = runtime::BlackBox::make(plan_.nodes + kSpareSlots, plan_.workers);
+  } catch (const Error& refusal) {
+    say(std::string(refusal.what()) + "; what a node was running when it died will not be told");
   }
 }
 
-void Launch::start_process(unsigned node) {
+std::optional<std::string> Launch::start(unsigned node) {
+  std::optional<std::string> why;
+  try {
+    why = start_process(node);
+  } catch (const Error& refusal) {  // of the system; those that run already must be ended in order
+    why = refusal.what();
+    if (node == 0) exit_code_ = 1;
+  }
+  if (why) roll_.not_started(node, *why, now());
+  return why;
+}
+
+std::optional<std::string> Launch::start_process(unsigned node) {
   Node& self = nodes_[node];
   Pipe report = make_pipe();
   // A node must not stand still because we do: a report that does not fit is lost.
@@ -107,9 +126,12 @@ void Launch::start_process(unsigned node) {
   ChildPlan child;
   child.file = file_;
   child.arguments = plan_.command;
-  child.environment = node_environment(plan_, node, launch_id_, roll_.driver_address(),
-                                       report.writing.get(), environment_);
-  child.keep = report.writing.get();
+  const Inherited inherited{report.writing.get(), black_box_ ? black_box_->descriptor() : -1};
+  child.environment =
+      node_environment(plan_, node, launch_id_, roll_.driver_address(), inherited, environment_);
+  child.keep.push_back(inherited.report);
+  if (black_box_) child.keep.push_back(inherited.black_box);
+  if (key_) child.keep.push_back(key_->descriptor());
   child.signals = &signals_.before();
   if (node != 0) {
     output = make_pipe();
@@ -121,15 +143,16 @@ void Launch::start_process(unsigned node) {
   }
   const auto result = start_child(child);
   if (const auto* failure = std::get_if<ExecFailure>(&result)) {
-    roll_.not_started(node, failure->why, now());
     if (node == 0) exit_code_ = failure->shell_code;
-    return;
+    return failure->why;
   }
   self.pid = std::get<pid_t>(result);
+  self.started = now();
   self.report = std::move(report.reading);
   self.output = std::move(output.reading);
   self.error = std::move(error.reading);
   roll_.started(node, self.pid, now());
+  return std::nullopt;
 }
 
 void Launch::start_workers() {
@@ -180,8 +203,10 @@ void Launch::wait(Time until) {
 
 Time Launch::next_due() const {
   if (phase_ == Phase::kGathering) return roll_.due();
-  if (phase_ == Phase::kEnding && !childless_) return farewell_->due();
-  return Time::max();
+  if (phase_ == Phase::kEnding) return childless_ ? Time::max() : farewell_->due();
+  Time due = Time::max();
+  for (const Node& node : nodes_) due = std::min(due, node.again.value_or(due));
+  return due;
 }
 
 void Launch::read_reports() {
@@ -214,7 +239,12 @@ void Launch::read_output(unsigned node, Descriptor& from, LineSplitter& lines, O
 
 // Everything has ended: what is still in the pipes is all that will ever come.
 void Launch::drain() {
-  const auto drain_one = [this](unsigned node, Descriptor& from, LineSplitter& lines, Output& to) {
+  read_reports();
+  for (unsigned node = 1; node < nodes_.size(); ++node) drain(node);
+}
+
+void Launch::drain(unsigned node) {
+  const auto drain_one = [this, node](Descriptor& from, LineSplitter& lines, Output& to) {
     while (from.open()) {  // an end that some stranger keeps open is not waited for
       pollfd readable{from.get(), POLLIN, 0};
       if (::poll(&readable, 1, 0) <= 0) break;
@@ -223,11 +253,8 @@ void Launch::drain() {
     lines.finish([&](std::string_view line) { to.line(behind_number(node, line)); });
     from.close();
   };
-  read_reports();
-  for (unsigned node = 1; node < nodes_.size(); ++node) {
-    drain_one(node, nodes_[node].output, nodes_[node].output_lines, out_);
-    drain_one(node, nodes_[node].error, nodes_[node].error_lines, err_);
-  }
+  drain_one(nodes_[node].output, nodes_[node].output_lines, out_);
+  drain_one(nodes_[node].error, nodes_[node].error_lines, err_);
 }
 
 void Launch::reap_all() {
@@ -237,36 +264,83 @@ void Launch::reap_all() {
     const auto self = std::find_if(nodes_.begin(), nodes_.end(), [&](const Node& node) {
       return node.living() && node.pid == child->pid;
     });
-    if (self != nodes_.end()) ended(static_cast<unsigned>(self - nodes_.begin()), child->status);
+    if (self != nodes_.end()) ended(static_cast<unsigned>(self - nodes_.begin()), *child);
+    if (!black_box_) continue;
+    // Others want to know it too: who had lent it work.
+    using Kind = runtime::Fate::Kind;
+    const ExitStatus& status = child->status;
+    black_box_->ended(child->pid, status.signal != 0 ? runtime::Fate{Kind::kSignal, status.signal}
+                                                     : runtime::Fate{Kind::kExited, status.code});
   }
   if (childless_ && had_children) drain();
 }
 
-void Launch::ended(unsigned node, const ExitStatus& status) {
+void Launch::ended(unsigned node, const EndedChild& child) {
+  const ExitStatus& status = child.status;
   nodes_[node].exit = status;
   roll_.ended(node, status, now());
   if (node == 0) {
     if (phase_ == Phase::kEnding) return;
     exit_code_ = status.shell_code();
+    if (status.signal != 0) last_words_ = obituary(node, child);
     return;
   }
   const bool by_us = farewell_ && farewell_->reached() != Farewell::Step::kWait;
   const bool left_alone =
       nodes_[0].exit && nodes_[0].exit->signal != 0;  // workers of a dead driver end
   if (phase_ == Phase::kGathering || status.clean() || by_us || left_alone) return;
-  say("node " + std::to_string(node) + " (pid " + std::to_string(nodes_[node].pid) + ") " +
-      status.sentence() + (nodes_[0].living() ? "; the run goes on" : ""));
+  const bool goes_on = nodes_[0].living();
+  say(obituary(node, child) + (goes_on ? "; the run goes on" : ""));
+  if (!goes_on || phase_ != Phase::kRunning) return;
+  const Respawn::Answer answer = respawn_.ended(node, now() - nodes_[node].started, now());
+  nodes_[node].again = answer.start;
+  if (!answer.why_not.empty()) say("node " + std::to_string(node) + " " + answer.why_not);
+}
+
+// REQUIRES: the black box does not know of its end yet.
+std::string Launch::obituary(unsigned node, const EndedChild& child) const {
+  Obituary obituary{.node = node,
+                    .pid = child.pid,
+                    .status = child.status,
+                    .lived = now() - nodes_[node].started,
+                    .peak_bytes = child.peak_bytes,
+                    .name = std::nullopt,
+                    .jobs = {}};
+  if (black_box_) {
+    if (const auto sighting = black_box_->sighting(child.pid))
+      add_last_jobs(obituary, *black_box_, *sighting, Clock::now().time_since_epoch());
+  }
+  return obituary.sentence();
+}
+
+void Launch::replace_the_dead() {
+  for (unsigned node = 1; node < nodes_.size(); ++node) {
+    if (nodes_[node].again && *nodes_[node].again <= now()) replace(node);
+  }
+}
+
+// A process of its own in the dead one's place; nobody waits for it to join.
+void Launch::replace(unsigned node) {
+  drain(node);
+  Node fresh;
+  nodes_[node] = std::move(fresh);
+  if (black_box_) black_box_->make_room();
+  const std::string who = "node " + std::to_string(node);
+  if (const std::optional<std::string> why = start(node)) {
+    say(who + " cannot be started again: " + *why);
+  } else {
+    say(who + " is started again (pid " + std::to_string(nodes_[node].pid) + ")");
+  }
 }
 
 void Launch::step() {
   if (phase_ == Phase::kGathering) call_roll();
   if (phase_ == Phase::kRunning && nodes_[0].exit) {
     const ExitStatus& status = *nodes_[0].exit;
-    if (status.signal != 0 && interrupts_ == 0) {
-      say("node 0 (driver, pid " + std::to_string(nodes_[0].pid) + ") " + status.sentence());
-    }
+    if (status.signal != 0 && interrupts_ == 0) say(last_words_);
     begin_ending(status.signal != 0 ? kAfterACrash : kAfterTheDriver);
   }
+  if (phase_ == Phase::kRunning) replace_the_dead();
   if (phase_ == Phase::kEnding) say_goodbye();
 }
 
@@ -291,7 +365,6 @@ void Launch::call_roll() {
             " ms");
         say_lines(roll_.table());
       }
-      if (key_) key_->remove();
       return;
     case RollCall::Verdict::kIncomplete:
       break;
@@ -324,10 +397,21 @@ void Launch::handle(const Signal& signal) {
     case SIGCONT:
       return;  // what there is to do is done where we stopped
     case SIGUSR1:
+      return ask_for_state(signal.number);
     case SIGUSR2:
       return signal_node(0, signal.number);
     default:
       return interrupt(signal);
+  }
+}
+
+// A node prints its state; one that is not prepared to (it has only just started, say) would die of
+// the signal. The driver gets it in any case, as if it had been started alone. Not to groups: what
+// nodes have started is not asked.
+void Launch::ask_for_state(int signal) {
+  for (unsigned node = 0; node < nodes_.size(); ++node) {
+    const Node& self = nodes_[node];
+    if (self.living() && (node == 0 || is_prepared(self.pid, signal))) ::kill(self.pid, signal);
   }
 }
 
@@ -374,7 +458,6 @@ void Launch::suspend(const Signal& signal) {
 void Launch::begin_ending(Farewell::Limits limits) {
   phase_ = Phase::kEnding;
   farewell_.emplace(now(), limits);
-  if (key_) key_->remove();
   reap_all();  // if nothing could be started, no SIGCHLD will ever tell that we have no children
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <pp/black_box.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "launch_plan.hpp"
 #include "line_splitter.hpp"
 #include "output.hpp"
+#include "respawn.hpp"
 #include "roll_call.hpp"
 #include "signals.hpp"
 #include "temporary_key.hpp"
@@ -23,7 +25,8 @@ namespace pp::tools {
 
 // The driver is started first and keeps our descriptors 0, 1, 2 and our process group, as if it had
 // been started without us; the workers follow when its address is known, each in a group of its
-// own, their output line by line behind "[1] ". One thread, one poll(), no timer that ticks. When
+// own, their output line by line behind "[1] ". A worker that dies is told of, with what it was
+// running, and replaced if that was asked for. One thread, one poll(), no timer that ticks. When
 // run() returns no process that it started, nor any of theirs, is left; when this process is killed
 // the nodes die with it.
 class Launch {
@@ -43,7 +46,9 @@ class Launch {
  private:
   struct Node {
     pid_t pid = 0;
+    Time started{};
     std::optional<ExitStatus> exit;
+    std::optional<Time> again;         // when another process takes its place
     Descriptor report, output, error;  // our ends
     LineSplitter report_lines{4096}, output_lines, error_lines;
 
@@ -55,9 +60,11 @@ class Launch {
   void say(std::string text) { err_.line("pp-launch: " + std::move(text)); }
   void say_lines(std::string_view text);
 
-  void start(unsigned node);
-  void start_process(unsigned node);
+  // Why it could not be started; nothing if it was.
+  std::optional<std::string> start(unsigned node);
+  std::optional<std::string> start_process(unsigned node);
   void start_workers();
+  void make_black_box();
 
   // One turn: sleep until something can be done, do it.
   void wait(Time until);
@@ -66,8 +73,12 @@ class Launch {
   void read_reports_of(unsigned node);
   void read_output(unsigned node, Descriptor& from, LineSplitter& lines, Output& to);
   void drain();
+  void drain(unsigned node);
   void reap_all();
-  void ended(unsigned node, const ExitStatus& status);
+  void ended(unsigned node, const EndedChild& child);
+  std::string obituary(unsigned node, const EndedChild& child) const;
+  void replace_the_dead();
+  void replace(unsigned node);
   void step();
   void call_roll();
   void say_goodbye();
@@ -78,6 +89,7 @@ class Launch {
 
   void begin_ending(Farewell::Limits limits);
   void signal_node(unsigned node, int signal);
+  void ask_for_state(int signal);
   void signal_everybody(int signal);
   bool any_node_living() const;
   bool finished() const {
@@ -89,16 +101,19 @@ class Launch {
   std::string launch_id_;
   std::string file_;  // the program
   std::unique_ptr<TemporaryKey> key_;
-  Descriptor nothing_;  // /dev/null: the workers' standard input
+  std::unique_ptr<runtime::BlackBox> black_box_;  // null: the system has no such files
+  Descriptor nothing_;                            // /dev/null: the workers' standard input
   Signals signals_;
   Output out_{1};
   Output err_{2};
   Clock::duration stopped_for_{};  // time spent stopped by Ctrl-Z, which counts against no limit
   RollCall roll_;
+  Respawn respawn_;
   std::vector<Node> nodes_;
   Phase phase_ = Phase::kGathering;
   std::optional<Farewell> farewell_;
   int exit_code_ = 0;
+  std::string last_words_;  // of the driver, if it was killed
   bool workers_started_ = false;
   bool childless_ = false;
   bool strays_only_ = false;

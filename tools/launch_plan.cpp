@@ -9,9 +9,9 @@ namespace pp::tools {
 namespace {
 
 // What the launch decides, and would be a wrong answer if it were inherited.
-constexpr std::array<std::string_view, 11> kOurs = {
-    "PP_ROLE",    "PP_LISTEN", "PP_KEY_FILE",  "PP_NODES",  "PP_JOIN_TIMEOUT", "PP_PEERS",
-    "PP_WORKERS", "PP_LAUNCH", "PP_REPORT_FD", "PP_JOBLOG", "PP_RESUME"};
+constexpr std::array<std::string_view, 12> kOurs = {
+    "PP_ROLE",    "PP_LISTEN", "PP_KEY_FILE",  "PP_NODES",     "PP_JOIN_TIMEOUT", "PP_PEERS",
+    "PP_WORKERS", "PP_LAUNCH", "PP_REPORT_FD", "PP_BLACK_BOX", "PP_JOBLOG",       "PP_RESUME"};
 
 bool is_ours(std::string_view variable) {
   return std::find(kOurs.begin(), kOurs.end(), variable.substr(0, variable.find('='))) !=
@@ -22,7 +22,7 @@ bool is_ours(std::string_view variable) {
 
 std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
                                           std::string_view launch, std::string_view driver_address,
-                                          int report_descriptor,
+                                          Inherited descriptors,
                                           const std::vector<std::string>& inherited) {
   std::vector<std::string> environment;
   std::copy_if(inherited.begin(), inherited.end(), std::back_inserter(environment),
@@ -34,7 +34,8 @@ std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
   set("PP_ROLE", driver ? "driver" : "worker");
   set("PP_WORKERS", std::to_string(plan.workers));
   set("PP_LAUNCH", launch);
-  set("PP_REPORT_FD", std::to_string(report_descriptor));
+  set("PP_REPORT_FD", std::to_string(descriptors.report));
+  if (descriptors.black_box >= 0) set("PP_BLACK_BOX", std::to_string(descriptors.black_box));
   if (driver && !plan.joblog.empty()) set("PP_JOBLOG", plan.joblog);
   if (driver && plan.resume) set("PP_RESUME", "on");
   if (plan.nodes == 1) return environment;

@@ -15,11 +15,18 @@ struct LaunchPlan {
   std::filesystem::path key_file;  // empty: a key of this launch's own
   std::chrono::seconds join_limit{30};
   std::string listen =
-      "127.0.0.1:0";    // the driver's control port; workers take any port of the same host
-  std::string joblog;   // where the driver keeps what its maps have finished; empty: nowhere
-  bool resume = false;  // from what is there
-  bool quiet = false;   // no join table
+      "127.0.0.1:0";     // the driver's control port; workers take any port of the same host
+  std::string joblog;    // where the driver keeps what its maps have finished; empty: nowhere
+  bool resume = false;   // from what is there
+  bool quiet = false;    // no join table
+  unsigned respawn = 0;  // so many workers that died are replaced, in all
   std::vector<std::string> command;  // the program and its arguments
+};
+
+// Descriptors of ours that a node keeps, under the same numbers; -1: none.
+struct Inherited {
+  int report = -1;
+  int black_box = -1;
 };
 
 // The environment of one node: `inherited` without any PP_ variable that the launch itself sets,
@@ -29,6 +36,8 @@ struct LaunchPlan {
 //   PP_WORKERS       jobs it runs at a time
 //   PP_LAUNCH        the launch it belongs to: nodes of other launches are refused
 //   PP_REPORT_FD     the descriptor on which it writes report lines (report_line.hpp)
+//   PP_BLACK_BOX     the descriptor of the memory file in which it notes what it runs, if there is
+//   one
 // and, unless it is alone,
 //   PP_LISTEN        where its control port listens; that it is set opens the network
 //   PP_KEY_FILE      the cluster key
@@ -39,7 +48,7 @@ struct LaunchPlan {
 //   PP_PEERS         workers: the driver's address
 std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
                                           std::string_view launch, std::string_view driver_address,
-                                          int report_descriptor,
+                                          Inherited descriptors,
                                           const std::vector<std::string>& inherited);
 
 // 32 random hexadecimal digits.

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <pp/address.hpp>
 #include <pp/cluster_key.hpp>
 #include <pp/error.hpp>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "launch.hpp"
+#include "respawn.hpp"
 
 namespace {
 
@@ -26,6 +28,7 @@ constexpr char kExamples[] = R"(Examples:
   pp-launch -n 4 -- ./app --size 100      4 nodes here that share this machine's cores
   pp-launch -n 2 --workers 8 -- ./app     2 nodes of 8 workers each
   pp-launch -n 1 -- ./app                 the program alone: no network, no key
+  pp-launch -n 4 --respawn -- ./app       workers that die are replaced, as often as it takes
   pp-launch -n 4 --joblog app.log --resume -- ./app
                                           the same line again after a crash goes on where it was
 
@@ -36,7 +39,12 @@ Nodes started by hand may join a running driver when they have its key and know 
 
 Node 0 is the driver: its input, output and exit code are those of pp-launch. The workers' output
 appears line by line behind "[1] ", "[2] ", ... Signals go to the driver; the same again asks it to
-end, once more kills it.
+end, once more kills it. SIGUSR1 goes to every node.
+
+A worker that dies is told of at once: how, after how long, with how much memory, and which jobs it
+was running; those run again elsewhere. With --respawn a new process takes its place, at once or,
+if it died within a second of its start, a moment later; after three such lives in a row it is
+given up.
 
 Exit code: the driver's, or 128 + the signal that killed it; 2 the command line makes no sense;
 3 the nodes did not come together; 126, 127 the program cannot be run or was not found.)";
@@ -68,6 +76,7 @@ int main(int argc, char** argv) {
   open_standard_descriptors();
   pp::tools::LaunchPlan plan;
   std::string key_file;
+  std::string respawn = "off";
   long long join_limit = plan.join_limit.count();
 
   CLI::App app("Runs a pp program as several nodes on this machine.", "pp-launch");
@@ -91,6 +100,9 @@ int main(int argc, char** argv) {
   app.add_option("-l,--listen", plan.listen, "HOST:PORT of the driver's control port")
       ->capture_default_str()
       ->envname("PP_LISTEN");
+  app.add_flag("--respawn{on}", respawn,
+               "Replace workers that die; --respawn=N: at most N of them in all")
+      ->envname("PP_RESPAWN");
   app.add_option("--joblog", plan.joblog, "Keep what the driver's maps have finished in this file")
       ->envname("PP_JOBLOG");
   app.add_flag("--resume", plan.resume, "Go on from what the job log holds, if there is one")
@@ -124,6 +136,13 @@ int main(int argc, char** argv) {
         "no option is called " + plan.command.front() + " (pp-launch --help lists them)", kUsage);
   }
 
+  const std::optional<unsigned> replacements = pp::tools::parse_respawn(respawn);
+  if (!replacements) {
+    return complain(
+        "--respawn=" + respawn + ": expected how many workers may be replaced in all, on or off",
+        kUsage);
+  }
+  plan.respawn = *replacements;
   if (plan.resume && plan.joblog.empty()) {
     return complain("--resume needs a job log to go on from, expected: --joblog FILE --resume",
                     kUsage);

@@ -24,6 +24,9 @@ RollCall::RollCall(unsigned nodes, unsigned workers, Limits limits, Time start)
 
 void RollCall::started(unsigned node, int pid, Time now) {
   Row& row = rows_.at(node);
+  const unsigned workers = row.workers;
+  row = Row{};  // it may replace one that has ended
+  row.workers = workers;
   row.pid = pid;
   row.started = now;
   row.stage = Stage::kStarted;

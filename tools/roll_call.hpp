@@ -42,6 +42,7 @@ class RollCall {
   // `workers` is what each node was told to run, shown until a node's own word is known.
   RollCall(unsigned nodes, unsigned workers, Limits limits, Time start);
 
+  // Once more when it replaces a process that has ended; what that one said is forgotten.
   void started(unsigned node, int pid, Time now);
   // It could not be started; `why` is the rest of a sentence ("./app: command not found").
   void not_started(unsigned node, std::string why, Time now);

@@ -4,7 +4,10 @@
 #include <sys/signalfd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <pp/error.hpp>
 #include <string>
 
@@ -36,6 +39,20 @@ std::optional<Signal> Signals::take() {
   if (::read(descriptor_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info))
     return std::nullopt;
   return Signal{static_cast<int>(info.ssi_signo), info.ssi_code == SI_KERNEL};
+}
+
+bool is_prepared(pid_t pid, int signal) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    // Blocked, ignored, caught.
+    if (!line.starts_with("SigBlk:") && !line.starts_with("SigIgn:") &&
+        !line.starts_with("SigCgt:")) {
+      continue;
+    }
+    const std::uint64_t set = std::strtoull(line.c_str() + 7, nullptr, 16);
+    if ((set >> (signal - 1) & 1) != 0) return true;
+  }
+  return false;
 }
 
 }  // namespace pp::tools

@@ -1,6 +1,8 @@
 // Signals as a descriptor: what the launch is told by the system and its user.
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 
 #include "child.hpp"
@@ -32,5 +34,9 @@ class Signals {
   SignalState before_;
   Descriptor descriptor_;
 };
+
+// Whether a process has made arrangements for a signal, so that it would not die of it. False where
+// the system does not say.
+bool is_prepared(pid_t pid, int signal);
 
 }  // namespace pp::tools

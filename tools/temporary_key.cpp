@@ -1,47 +1,35 @@
-// TemporaryKey: mkdtemp, key, gone.
+// TemporaryKey: a memory file, sealed.
 #include "temporary_key.hpp"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <pp/cluster_key.hpp>
 #include <pp/error.hpp>
 #include <string>
-#include <system_error>
 
 namespace pp::tools {
 
-TemporaryKey::TemporaryKey() {
-  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  std::string folder;
-  for (const std::string& base :
-       {std::string(runtime != nullptr ? runtime : ""), std::string("/tmp")}) {
-    if (base.empty()) continue;
-    folder = base + "/pp-launch-XXXXXX";
-    if (::mkdtemp(folder.data()) != nullptr) {
-      folder_ = folder;
-      break;
-    }
-  }
-  if (folder_.empty()) {
-    throw Error("no folder for this launch's key can be made (" + folder + ": " +
-                std::strerror(errno) + "); make a key with pp-keygen and give it with --key-file");
-  }
-  file_ = folder_ / "key";
+TemporaryKey::TemporaryKey()
+    : descriptor_(::memfd_create("pp-cluster-key", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
   try {
-    ClusterKey::generate().save(file_);
-  } catch (...) {
-    remove();
-    throw;
+    if (!descriptor_.open() || ::fchmod(descriptor_.get(), 0600) != 0)
+      throw Error(std::strerror(errno));
+    ClusterKey::generate().write_to(descriptor_.get());
+    if (::fcntl(descriptor_.get(), F_ADD_SEALS,
+                F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
+      throw Error(std::strerror(errno));
+    }
+    file_ = "/proc/self/fd/" + std::to_string(descriptor_.get());
+    if (::access(file_.c_str(), R_OK) != 0) throw Error("/proc is not mounted");
+  } catch (const Error& error) {
+    throw Error(std::string("no memory file for this launch's key can be made (") + error.what() +
+                "); make a key with pp-keygen and give it with --key-file");
   }
-}
-
-void TemporaryKey::remove() noexcept {
-  if (folder_.empty()) return;
-  std::error_code ignored;  // it may have been cleaned away already
-  std::filesystem::remove(file_, ignored);
-  std::filesystem::remove(folder_, ignored);
-  folder_.clear();
 }
 
 }  // namespace pp::tools

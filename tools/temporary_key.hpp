@@ -3,23 +3,24 @@
 
 #include <filesystem>
 
+#include "descriptor.hpp"
+
 namespace pp::tools {
 
-// A fresh key in a file of mode 0600 in a folder of its own that nobody else can enter, under
-// $XDG_RUNTIME_DIR, else /tmp. Both are removed by remove() and by the destructor. Throws pp::Error
-// when they cannot be made.
+// A fresh key in a memory file: it has no name and lies on no disk, so nothing can stay behind,
+// however the launch ends. Whoever inherits descriptor() finds it at file(). Throws pp::Error when
+// the system has no such files.
 class TemporaryKey {
  public:
   TemporaryKey();
-  ~TemporaryKey() { remove(); }
-  TemporaryKey(const TemporaryKey&) = delete;
-  TemporaryKey& operator=(const TemporaryKey&) = delete;
 
+  // Closed by exec unless that is changed.
+  int descriptor() const { return descriptor_.get(); }
+  // "/proc/self/fd/7": the same in every process that has the descriptor.
   const std::filesystem::path& file() const { return file_; }
-  void remove() noexcept;
 
  private:
-  std::filesystem::path folder_;
+  Descriptor descriptor_;
   std::filesystem::path file_;
 };
 

@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -86,6 +87,7 @@ class Node {
     if (verb == "echo") return write_all(1, std::string("read ").append(read_line(0)).append("\n"));
     if (verb == "pid")
       return write_all(1, std::string("my pid ").append(std::to_string(::getpid())).append("\n"));
+    if (verb == "key") return key();
     if (verb == "await") return await(argument);
     if (verb == "hang") return hang();
     if (verb == "ignore") return void(std::signal(std::stoi(argument), SIG_IGN));
@@ -148,6 +150,17 @@ class Node {
     char c = 0;
     while (!sessions_.empty() && ::read(sessions_.back(), &c, 1) > 0) {
     }
+  }
+
+  // "key 600": it is there, and who may read it.
+  static void key() {
+    const int file = ::open(variable("PP_KEY_FILE").c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat about {};
+    if (file < 0 || ::fstat(file, &about) != 0 || read_line(file).empty()) return;
+    ::close(file);
+    char mode[32];
+    std::snprintf(mode, sizeof mode, "key %o\n", about.st_mode & 0777u);
+    write_all(1, mode);
   }
 
   static void await(const std::string& file) {

@@ -33,26 +33,26 @@ LaunchPlan four_nodes() {
 }
 
 TEST(LaunchPlan, tells_the_driver_whom_to_wait_for) {
-  EXPECT_THAT(node_environment(four_nodes(), 0, "cafe", "", 9, {"HOME=/root"}),
+  EXPECT_THAT(node_environment(four_nodes(), 0, "cafe", "", {9, 8}, {"HOME=/root"}),
               UnorderedElementsAre("HOME=/root", "PP_ROLE=driver", "PP_WORKERS=2", "PP_LAUNCH=cafe",
-                                   "PP_REPORT_FD=9", "PP_LISTEN=127.0.0.1:0",
+                                   "PP_REPORT_FD=9", "PP_BLACK_BOX=8", "PP_LISTEN=127.0.0.1:0",
                                    "PP_KEY_FILE=/keys/one", "PP_NODES=4", "PP_JOIN_TIMEOUT=30"));
 }
 
 TEST(LaunchPlan, tells_a_worker_whom_to_join) {
   LaunchPlan plan = four_nodes();
   plan.listen = "[::1]:7000";
-  EXPECT_THAT(
-      node_environment(plan, 3, "cafe", "[::1]:7000", 9, {}),
-      UnorderedElementsAre("PP_ROLE=worker", "PP_WORKERS=2", "PP_LAUNCH=cafe", "PP_REPORT_FD=9",
-                           "PP_LISTEN=[::1]:0", "PP_KEY_FILE=/keys/one", "PP_PEERS=[::1]:7000"));
+  EXPECT_THAT(node_environment(plan, 3, "cafe", "[::1]:7000", {9, 8}, {}),
+              UnorderedElementsAre("PP_ROLE=worker", "PP_WORKERS=2", "PP_LAUNCH=cafe",
+                                   "PP_REPORT_FD=9", "PP_BLACK_BOX=8", "PP_LISTEN=[::1]:0",
+                                   "PP_KEY_FILE=/keys/one", "PP_PEERS=[::1]:7000"));
 }
 
 TEST(LaunchPlan, opens_no_network_for_a_program_that_is_alone) {
   LaunchPlan plan = four_nodes();
   plan.nodes = 1;
   EXPECT_THAT(
-      node_environment(plan, 0, "cafe", "", 9, {}),
+      node_environment(plan, 0, "cafe", "", {.report = 9}, {}),
       UnorderedElementsAre("PP_ROLE=driver", "PP_WORKERS=2", "PP_LAUNCH=cafe", "PP_REPORT_FD=9"));
 }
 
@@ -61,22 +61,25 @@ TEST(LaunchPlan, tells_the_driver_alone_of_its_job_log) {
   plan.joblog = "app.log";
   plan.resume = true;
   const std::vector<std::string> inherited{"PP_JOBLOG=other.log", "PP_RESUME=on"};
-  const auto driver = node_environment(plan, 0, "cafe", "", 9, inherited);
+  const auto driver = node_environment(plan, 0, "cafe", "", {.report = 9}, inherited);
   EXPECT_THAT(driver, Contains("PP_JOBLOG=app.log"));
   EXPECT_THAT(driver, Contains("PP_RESUME=on"));
   EXPECT_THAT(driver, Not(Contains("PP_JOBLOG=other.log")));
-  const auto worker = node_environment(plan, 1, "cafe", "127.0.0.1:7000", 9, inherited);
+  const auto worker = node_environment(plan, 1, "cafe", "127.0.0.1:7000", {.report = 9}, inherited);
   EXPECT_THAT(worker, Not(Contains(StartsWith("PP_JOBLOG="))));
   EXPECT_THAT(worker, Not(Contains(StartsWith("PP_RESUME="))));
   plan.nodes = 1;
-  EXPECT_THAT(node_environment(plan, 0, "cafe", "", 9, {}), Contains("PP_JOBLOG=app.log"));
+  EXPECT_THAT(node_environment(plan, 0, "cafe", "", {.report = 9}, {}),
+              Contains("PP_JOBLOG=app.log"));
 }
 
 TEST(LaunchPlan, does_not_hand_on_what_another_launch_said) {
   const auto environment = node_environment(
-      four_nodes(), 0, "cafe", "", 9, {"PP_PEERS=elsewhere:1", "PP_ROLE=worker", "PP_FABRIC=off"});
+      four_nodes(), 0, "cafe", "", {.report = 9},
+      {"PP_PEERS=elsewhere:1", "PP_ROLE=worker", "PP_FABRIC=off", "PP_BLACK_BOX=3"});
   EXPECT_THAT(environment, Not(Contains(StartsWith("PP_PEERS="))));
   EXPECT_THAT(environment, Not(Contains("PP_ROLE=worker")));
+  EXPECT_THAT(environment, Not(Contains("PP_BLACK_BOX=3")));
   EXPECT_THAT(environment, Contains("PP_FABRIC=off"));  // the user's own
 }
 
@@ -105,7 +108,8 @@ TEST(UsableCores, there_is_always_one) { EXPECT_GE(usable_cores(), 1u); }
 TEST(ExitStatus, speaks_of_codes_and_signals) {
   EXPECT_EQ(ExitStatus{.code = 7}.sentence(), "ended with code 7");
   EXPECT_EQ((ExitStatus{.signal = SIGSEGV, .core_dumped = true}.sentence()),
-            "was killed by SIGSEGV (core dumped)");
+            "was killed by SIGSEGV (11: segmentation fault; core dumped)");
+  EXPECT_EQ(ExitStatus{.signal = SIGKILL}.sentence(), "was killed by SIGKILL (9: killed)");
   EXPECT_EQ(ExitStatus{.signal = SIGTERM}.shell_code(), 143);
   EXPECT_EQ(ExitStatus{.code = 7}.shell_code(), 7);
   EXPECT_EQ(signal_name(SIGRTMAX), "signal " + std::to_string(SIGRTMAX));

@@ -42,13 +42,6 @@ class PpLaunch : public testing::Test {
     setting.input = std::move(input);
     return setting;
   }
-  std::vector<std::string> keys() const {
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
-      if (entry.path().filename() == "key") found.push_back(entry.path());
-    }
-    return found;
-  }
   std::size_t leftovers() const {
     std::size_t count = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
@@ -95,7 +88,8 @@ TEST_F(PpLaunch, returns_the_drivers_code) {
 
 TEST_F(PpLaunch, returns_128_and_the_signal_of_a_driver_that_was_killed) {
   EXPECT_EQ(run({"-n", "2"}, {"--driver", "listen; gather; die 9"}), 128 + SIGKILL);
-  EXPECT_THAT(err_, ContainsRegex("node 0 \\(driver, pid [0-9]+\\) was killed by SIGKILL"));
+  EXPECT_THAT(err_, ContainsRegex("node 0 \\(driver, pid [0-9]+\\) was killed by SIGKILL "
+                                  "\\(9: killed\\) after [0-9.]+ [a-z]+, peak memory "));
 }
 
 TEST_F(PpLaunch, leaves_the_drivers_input_and_output_alone) {
@@ -150,23 +144,21 @@ TEST_F(PpLaunch, runs_a_program_alone_without_a_key_or_a_network) {
   EXPECT_THAT(err_, IsEmpty());
 }
 
-TEST_F(PpLaunch, keeps_its_key_to_itself_and_removes_it_when_all_are_there) {
+TEST_F(PpLaunch, keeps_its_key_to_itself_and_on_no_disk) {
   const std::string gate = folder_ / "gate";
-  Process launch(
-      command({"-n", "2"}, {"--driver", "listen; await " + gate + "; gather; trap 15; hang"}),
-      setting());
-  std::vector<std::string> found;
-  launch.wait_until([&] { return !(found = keys()).empty(); }, "the key");
-  struct stat file {};
-  struct stat around {};
-  ASSERT_EQ(::stat(found.front().c_str(), &file), 0);
-  ASSERT_EQ(::stat(std::filesystem::path(found.front()).parent_path().c_str(), &around), 0);
-  EXPECT_EQ(file.st_mode & 0777u, 0600u);
-  EXPECT_EQ(around.st_mode & 0777u, 0700u);
+  Process launch(command({"-n", "2"}, {"--driver",
+                                       "listen; variable PP_KEY_FILE; key; await " + gate +
+                                           "; gather; key; trap 15; hang",
+                                       "--worker", "listen; join; key; serve"}),
+                 setting());
+  launch.wait_for_line("PP_KEY_FILE=/proc/self/fd/");
+  launch.wait_for_line("key 600");
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << "a key lies in a folder";
   std::ofstream(gate).flush();
   launch.wait_for_line("nodes are there");
-  launch.wait_until([&] { return leftovers() == 0; }, "the removal of the key");
-  EXPECT_TRUE(launch.running());
+  launch.wait_for_line("[1] key 600");
+  launch.wait_until([&] { return count(launch.out(), "\nkey 600") == 2; },
+                    "the driver to find the key again");
 }
 
 TEST_F(PpLaunch, uses_the_key_that_it_is_given_and_leaves_it_where_it_is) {
@@ -347,6 +339,23 @@ TEST_F(PpLaunchRunning, takes_a_signal_before_all_are_there_for_the_end) {
   EXPECT_EQ(leftovers(), 0u);
 }
 
+TEST_F(PpLaunchRunning, hands_SIGUSR1_to_every_node_that_would_not_die_of_it) {
+  const std::string gate = folder_ / "gate";
+  start({"-n", "3"}, "trap 10; out armed\\n; hang",
+        "listen; join; await " + gate + "; trap 10; out armed\\n; serve");
+  launch_->wait_until([&] { return count(launch_->out(), "armed") == 1; }, "the driver");
+  launch_->signal(SIGUSR1);
+  launch_->wait_for_line("got USR1");
+  EXPECT_THAT(workers(), SizeIs(2)) << "one that was not prepared died";
+  std::ofstream(gate).flush();
+  launch_->wait_until([&] { return count(launch_->out(), "armed") == 3; }, "all nodes");
+  launch_->signal(SIGUSR1);
+  launch_->wait_for_line("[1] got USR1");
+  launch_->wait_for_line("[2] got USR1");
+  launch_->signal(SIGTERM);
+  expect_the_end(128 + SIGTERM);
+}
+
 TEST_F(PpLaunchRunning, stops_and_continues_all_nodes_together) {
   start({"-n", "3"}, "hang");
   const std::vector<pid_t> nodes = workers();
@@ -379,11 +388,121 @@ TEST_F(PpLaunchRunning, reports_a_worker_that_dies_and_goes_on) {
   ::kill(nodes.front(), SIGKILL);
   EXPECT_THAT(launch_->wait_for_line("the run goes on"),
               ContainsRegex("node [12] \\(pid " + std::to_string(nodes.front()) +
-                            "\\) was killed by SIGKILL"));
+                            "\\) was killed by SIGKILL \\(9: killed\\) after [0-9.]+ "
+                            "[a-z]+, peak memory [0-9.]+ [KM]iB; the run goes on"));
   EXPECT_TRUE(launch_->running());
   EXPECT_THAT(workers(), ElementsAre(nodes.back()));
   ::kill(driver_, SIGTERM);
   expect_the_end(128 + SIGTERM);
+}
+
+// A program whose one worker does something else once all are there and the gate is open.
+class PpLaunchWithAnOddWorker : public PpLaunchRunning {
+ protected:
+  std::string open_gate_and_wait_for(const std::string& line) {
+    std::ofstream(gate_).flush();
+    return launch_->wait_for_line(line);
+  }
+  void start_with(const std::string& last_act, std::vector<std::string> options = {}) {
+    options.insert(options.begin(), {"-n", "2"});
+    start(std::move(options), "hang", "listen; join; await " + gate_ + "; " + last_act);
+  }
+
+  const std::string gate_ = folder_ / "gate";
+};
+
+TEST_F(PpLaunchWithAnOddWorker, reports_a_worker_that_segfaults) {
+  start_with("die 11");
+  EXPECT_THAT(open_gate_and_wait_for("the run goes on"),
+              ContainsRegex("node 1 \\(pid [0-9]+\\) was killed by SIGSEGV \\(11: segmentation "
+                            "fault(; core dumped)?\\) after [0-9.]+ "));
+  ::kill(driver_, SIGTERM);
+  expect_the_end(128 + SIGTERM);
+}
+
+TEST_F(PpLaunchWithAnOddWorker, reports_a_worker_that_ends_with_a_code) {
+  start_with("exit 3");
+  EXPECT_THAT(open_gate_and_wait_for("the run goes on"),
+              ContainsRegex("node 1 \\(pid [0-9]+\\) ended with code 3 after [0-9.]+ "));
+  EXPECT_THAT(launch_->err(), Not(HasSubstr("started again")));
+  ::kill(driver_, SIGTERM);
+  expect_the_end(128 + SIGTERM);
+}
+
+TEST_F(PpLaunchWithAnOddWorker, does_not_start_again_what_dies_again_and_again) {
+  start_with("exit 3", {"--respawn"});
+  EXPECT_THAT(open_gate_and_wait_for("is not started again"),
+              HasSubstr("node 1 ended within 1 s of its start 3 times in a row"));
+  EXPECT_GE(count(launch_->err(), "node 1 is started again (pid "), 2u);
+  EXPECT_GE(count(launch_->err(), "ended with code 3"), 3u);
+  EXPECT_THAT(workers(), IsEmpty());
+  EXPECT_TRUE(launch_->running());
+  ::kill(driver_, SIGTERM);
+  expect_the_end(128 + SIGTERM);
+}
+
+TEST_F(PpLaunchRunning, replaces_workers_that_die_and_ends_their_replacements_too) {
+  const std::string gate = folder_ / "gate";
+  start({"-n", "3", "--respawn"}, "await " + gate + "; exit 7",
+        "listen; join; out at work\\n; serve");
+  launch_->wait_until([&] { return count(launch_->out(), "at work") == 2; }, "both workers");
+  for (std::size_t deaths = 1; deaths <= 2; ++deaths) {
+    ::kill(workers().front(), SIGKILL);
+    launch_->wait_until([&] { return count(launch_->out(), "at work") == 2 + deaths; },
+                        "the replacement");
+    EXPECT_EQ(count(launch_->err(), "was killed by SIGKILL"), deaths);
+    EXPECT_EQ(count(launch_->err(), "is started again (pid "), deaths);
+    EXPECT_THAT(workers(), SizeIs(2));
+  }
+  std::ofstream(gate).flush();
+  expect_the_end(7);
+  EXPECT_EQ(count(launch_->err(), "is started again (pid "), 2u) << "at the end nobody is replaced";
+}
+
+TEST_F(PpLaunchRunning, replaces_no_more_workers_than_it_was_allowed) {
+  start({"-n", "3", "--respawn=1"}, "hang");
+  ::kill(workers().front(), SIGKILL);
+  launch_->wait_for_line("is started again");
+  launch_->wait_until([&] { return workers().size() == 2; }, "the replacement");
+  ::kill(workers().front(), SIGKILL);
+  EXPECT_THAT(launch_->wait_for_line("is not started again"),
+              HasSubstr("--respawn=1 has been used up"));
+  EXPECT_THAT(workers(), SizeIs(1));
+  launch_->signal(SIGTERM);
+  expect_the_end(128 + SIGTERM);
+}
+
+TEST_F(PpLaunchRunning, does_not_replace_workers_that_leave_in_order) {
+  const std::string gate = folder_ / "gate";
+  start({"-n", "3", "--respawn"}, "hang", "listen; join; await " + gate + "; exit 0");
+  std::ofstream(gate).flush();
+  launch_->wait_until([&] { return workers().empty(); }, "the workers' end");
+  launch_->signal(SIGTERM);
+  expect_the_end(128 + SIGTERM);
+  EXPECT_THAT(launch_->err(), Not(HasSubstr("started again")));
+}
+
+// Nobody is replaced who was not there at all: the cause is shown instead.
+TEST_F(PpLaunch, replaces_no_worker_before_all_were_there) {
+  EXPECT_EQ(run({"-n", "2", "--respawn"}, {"--worker", "exit 3"}), 3);
+  EXPECT_THAT(err_, HasSubstr("ended with code 3 before it opened its port"));
+  EXPECT_THAT(err_, Not(HasSubstr("started again")));
+}
+
+TEST_F(PpLaunch, is_told_to_replace_workers_by_its_environment) {
+  Process::Setting with = setting();
+  with.environment.push_back("PP_RESPAWN=0x5");
+  Process wrong({PP_LAUNCH_PROGRAM, "-n", "1", "--", "true"}, with);
+  EXPECT_EQ(wrong.wait(), 2);
+  EXPECT_THAT(wrong.err(), HasSubstr("--respawn=0x5: expected how many workers"));
+  with.environment.back() = "PP_RESPAWN=on";
+  Process launch(command({"-n", "2"}, {"--driver", "listen; gather; hang", "--worker",
+                                       "listen; join; out at work\\n; serve"}),
+                 with);
+  launch.wait_for_line("at work");
+  launch.wait_for_line("nodes are there");
+  ::kill(launch.family_with("PP_ROLE=worker").front(), SIGKILL);
+  launch.wait_for_line("node 1 is started again");
 }
 
 TEST_F(PpLaunchRunning, leaves_nothing_when_it_is_killed_itself) {
@@ -391,6 +510,15 @@ TEST_F(PpLaunchRunning, leaves_nothing_when_it_is_killed_itself) {
   EXPECT_THAT(launch_->family(), SizeIs(4));
   launch_->signal(SIGKILL);
   launch_->wait_until_nothing_is_left(seconds{20});
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+}
+
+TEST_F(PpLaunch, leaves_nothing_when_it_is_killed_before_all_are_there) {
+  Process launch(command({"-n", "3"}, {"--worker", "out waiting\\n; hang"}), setting());
+  launch.wait_for_line("waiting");
+  launch.signal(SIGKILL);
+  launch.wait_until_nothing_is_left(seconds{20});
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }
 
 TEST_F(PpLaunchRunning, kills_workers_that_do_not_end_when_the_driver_was_killed) {
@@ -443,6 +571,7 @@ TEST(PpLaunchCommandLine, answers_nonsense_with_one_sentence_and_code_2) {
       {{"-n", "2", "--"}, "no program was named"},
       {{"-n", "2", "--colour", "--", "true"}, "no option is called --colour"},
       {{"-n", "2", "--workers", "0", "--", "true"}, "not in range"},
+      {{"-n", "2", "--respawn=many", "--", "true"}, "expected how many workers"},
       {{"-n", "2", "--listen", "nowhere", "--", "true"}, "expected host:port"},
       {{"-n", "2", "--key-file", "/no/such/key", "--", "true"}, "/no/such/key"},
   };

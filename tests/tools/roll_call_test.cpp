@@ -107,8 +107,8 @@ TEST(RollCall, gives_up_soon_after_a_worker_has_ended_but_first_hears_the_others
   EXPECT_EQ(launch.verdict(), Verdict::kIncomplete);
   EXPECT_THAT(launch.roll.missing(),
               HasSubstr("node 1 (pid 101): ended: it ended with code 7 before it opened"));
-  EXPECT_THAT(launch.roll.missing(),
-              HasSubstr("node 2 (pid 102): ended: it was killed by SIGSEGV before it opened"));
+  EXPECT_THAT(launch.roll.missing(), HasSubstr("node 2 (pid 102): ended: it was killed by SIGSEGV "
+                                               "(11: segmentation fault) before it opened"));
 }
 
 TEST(RollCall, gives_up_at_once_when_the_driver_has_ended_or_given_up) {
@@ -186,7 +186,8 @@ TEST(RollCall, counts_a_worker_that_joined_and_died_as_missing) {
   launch.roll.ended(1, {.signal = SIGKILL}, launch.now);
   launch.now = launch.roll.due();
   EXPECT_EQ(launch.verdict(), Verdict::kIncomplete);
-  EXPECT_THAT(launch.roll.missing(), HasSubstr("was killed by SIGKILL after it had joined"));
+  EXPECT_THAT(launch.roll.missing(),
+              HasSubstr("was killed by SIGKILL (9: killed) after it had joined"));
 }
 
 TEST(RollCall, repeats_what_the_driver_refused_last) {

@@ -77,9 +77,12 @@ said=$(bash "$walls" "$tree") && { echo "not noticed: a README that names a lost
 
 sound
 printf '// Says something.\nread("PP_READ"); read("PP_BOTH");\n' >"$tree/runtime/options.cpp"
-printf '# pp\n| `PP_BOTH` | x |\n| `PP_LISTED` | x |\n' >"$tree/README.md"
+mkdir -p "$tree/tools"
+printf '// Says something.\n->envname("PP_TOOL"); "PP_OTHER"; ->envname("PP_ASKED")\n' >"$tree/tools/a.cpp"
+printf '# pp\n| `PP_BOTH` | x |\n| `PP_LISTED` | x |\n| `PP_ASKED` | x |\n' >"$tree/README.md"
 said=$(bash "$walls" "$tree") && { echo "not noticed: a wrong table of variables"; failures=$((failures + 1)); }
-[[ $said == *"PP_READ is read"* && $said == *"PP_LISTED is listed"* && $said != *PP_BOTH* ]] ||
+[[ $said == *"PP_READ is read"* && $said == *"PP_LISTED is listed"* && $said == *"PP_TOOL is read"* &&
+  $said != *PP_BOTH* && $said != *PP_ASKED* && $said != *PP_OTHER* ]] ||
   { echo "not named: the variables: $said"; failures=$((failures + 1)); }
 
 ((failures == 0)) || exit 1
