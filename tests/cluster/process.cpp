@@ -141,10 +141,9 @@ bool Process::running() {
   return false;
 }
 
-// Reads what is there, or waits a little for more.
-void Process::pump(int milliseconds) {
+void Process::read(std::chrono::milliseconds limit) {
   pollfd watched[2] = {{out_pipe_, POLLIN, 0}, {err_pipe_, POLLIN, 0}};
-  if (::poll(watched, 2, milliseconds) <= 0) return;
+  if (::poll(watched, 2, static_cast<int>(limit.count())) <= 0) return;
   int* const pipes[2] = {&out_pipe_, &err_pipe_};
   std::string* const texts[2] = {&out_, &err_};
   for (int i = 0; i < 2; ++i) {
@@ -170,7 +169,7 @@ void Process::wait_until(const std::function<bool()>& condition, std::string_vie
     if (out_pipe_ < 0 && err_pipe_ < 0) {
       ::poll(nullptr, 0, 10);
     } else {
-      pump(10);
+      read(std::chrono::milliseconds{10});
     }
   }
 }
@@ -195,7 +194,7 @@ std::string Process::wait_for_line(std::string_view text, seconds limit) {
         if (running()) return false;
         while (out_pipe_ >= 0 || err_pipe_ >= 0) {
           const std::size_t before = out_.size() + err_.size();
-          pump(0);
+          read(std::chrono::milliseconds{0});
           if (out_.size() + err_.size() == before && out_pipe_ < 0 && err_pipe_ < 0) break;
           if (look()) return true;
           if (out_.size() + err_.size() == before) break;

@@ -42,6 +42,10 @@ class Process {
   const std::string& err() const { return err_; }
   bool running();
 
+  // Takes in what it has printed, and waits for some, so long at most. Whoever has a program print
+  // much and waits for nothing must call this now and then: it stops when its pipes are full.
+  void read(std::chrono::milliseconds limit);
+
   // The whole line, of either stream, that contains `text`.
   std::string wait_for_line(std::string_view text, seconds limit = seconds{60});
   // The end of the program itself.
@@ -63,7 +67,6 @@ class Process {
   std::vector<pid_t> family_with(std::string_view variable) const;
 
  private:
-  void pump(int milliseconds);
   [[noreturn]] void fail(const std::string& what);
 
   std::string command_;

@@ -19,10 +19,14 @@
 //   once 900 F   runs 900 jobs, each of which adds a byte to file F: "once 900 done"
 //   tree T1 20   searches a tree of uts, each hash computed 20 times: "tree T1 is met", or what it
 //                counted instead
+//   crash 11     a job on another node raises that signal: "crash was lost", or what else came of
+//   it
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -145,6 +149,23 @@ void tree(pp::Runtime& rt, std::string_view name, std::uint32_t granularity) {
   }
 }
 
+// A job: takes its process with it.
+int end_by(int signal) {
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  return ::raise(signal);
+}
+
+void crash(pp::Runtime& rt, int signal) {
+  const pp::JobOptions once{.retries = 0, .where = pp::Where::not_here()};
+  try {
+    rt.submit<end_by>(once, signal).get();
+    std::cout << "crash was survived\n";
+  } catch (const pp::NodeLost&) {
+    std::cout << "crash was lost\n";
+  }
+}
+
 void said(const pp::Statistics& statistics) {
   std::cout << "said " << statistics.messages << ' ' << statistics.words << ' ' << statistics.bytes
             << '\n';
@@ -167,6 +188,11 @@ void answer(pp::Runtime& rt, const std::string& line) {
   if (word == "ignored") ignored(rt.stats().ignored);
   if (word == "statistics") rt.print_stats(std::cout);
   if (word == "spread") submitted(rt, rt.nodes().size() + 1);
+  if (word == "crash") {
+    int signal = 0;
+    words >> signal;
+    crash(rt, signal);
+  }
   if (word == "once") {
     std::size_t jobs = 0;
     std::string file;
