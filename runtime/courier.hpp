@@ -173,6 +173,7 @@ class Courier final : public Crew::Outside,
     bool resting = false;                    // both sides have agreed to close it
     unsigned unread = 0;                     // questions of its, while our answers lie about
     Clock::time_point used{};                // something was lent, asked or answered
+    Clock::time_point heard{};               // something of it
   };
   // A job that may have killed its borrower waits for a node where it is tried alone.
   struct Suspect {
@@ -240,7 +241,8 @@ class Courier final : public Crew::Outside,
   void detach(LinkRecord& link);
   void end_link(LinkRecord& link, Ledger::End end);
   void look_into_black_box(const NodeId& node, Ledger::End& end) const;
-  bool may_run_here(const Suspect& suspect) const;
+  bool likely_to_kill(const Suspect& suspect) const;
+  bool hears_others_than(const NodeId& node) const;
   void begin_next(LinkRecord& link);
   void void_borrowed(LinkRecord& link, bool gone);
   void lose_link(const discovery::Member& member, const std::string& how);

@@ -182,7 +182,7 @@ void Courier::lose_link(const discovery::Member& member, const std::string& how)
   // Who has left still says what it owes; its link ends with the session, or with its time.
   if (member.state == MemberState::kLeft) return;
   Ledger::End end{.how = member.name + " was lost: " + how,
-                  .died = true,
+                  .died = member.state == MemberState::kGone || hears_others_than(member.node),
                   .gone = member.state == MemberState::kGone};
   if (end.gone) look_into_black_box(member.node, end);
   const bool gone = end.gone;
@@ -212,14 +212,20 @@ bool ended_by_itself(const Fate& fate) {
 
 }  // namespace
 
-// No other node is left to try it on: unless it is likely to kill this one too, its owner runs it,
-// who has promised a result for as long as it lives.
-bool Courier::may_run_here(const Suspect& suspect) const {
-  if (!suspect.job->runs_here()) return false;
+// With no other node left to try it on: whether its owner had better not run it either.
+bool Courier::likely_to_kill(const Suspect& suspect) const {
   const unsigned blamed = find_particulars(*suspect.job)->blamed;
-  if (blamed == 0) return true;
-  const Fate fate = parts_.black_box == nullptr ? Fate{} : parts_.black_box->fate(suspect.last);
-  return blamed == 1 && !ended_by_itself(fate);
+  if (blamed != 1) return blamed > 1;
+  return parts_.black_box != nullptr && ended_by_itself(parts_.black_box->fate(suspect.last));
+}
+
+// A node that hears nobody cannot tell whether the others are dead or it is cut off itself: then
+// nobody is blamed.
+bool Courier::hears_others_than(const NodeId& node) const {
+  return std::any_of(peers_.begin(), peers_.end(), [&](const auto& peer) {
+    const PeerRecord& record = peer.second;
+    return record.link->node != node && now_ - record.heard <= options_.suspect;
+  });
 }
 
 // Of a node that is gone, once no session with it is left.
@@ -276,7 +282,8 @@ void Courier::look_after_links(Clock::time_point now) {
     link.apart = now;
     // Whoever others still hear of is only cut off from here; otherwise it is taken for dead.
     const discovery::Member* member = neighbourhood_.find(node);
-    const bool died = member == nullptr || member->state != MemberState::kAlive;
+    const bool died =
+        (member == nullptr || member->state != MemberState::kAlive) && hears_others_than(node);
     end_link(link, {.how = link.name + " could not be reached for " +
                            std::to_string(options_.dead.count()) + " ms",
                     .died = died});
@@ -370,8 +377,7 @@ std::optional<SessionId> Courier::court_of(const Suspect& suspect, bool& others)
     others = true;
     if (record.resting || !record.link->attached || record.link->session != session) continue;
     const discovery::Member* member = neighbourhood_.find(node);
-    if ((member != nullptr && member->state == MemberState::kSuspect) )
-      continue;
+    if ((member != nullptr && member->state == MemberState::kSuspect)) continue;
     if (const Clock::time_point ends = ledger_.on_trial_until(node); ends > now_) {
       note_link_due(ends);
       continue;
@@ -385,6 +391,7 @@ void Courier::try_suspects(Clock::time_point now) {
   if (suspects_.empty()) return;
   // How long a suspect waits, with nobody there to try it, for somebody to come.
   constexpr std::chrono::seconds kPatience{1};
+  constexpr std::chrono::seconds kPatienceWithKillers{10};
   std::deque<Suspect> waiting;
   std::swap(waiting, suspects_);
   for (const Suspect& suspect : waiting) {
@@ -411,14 +418,16 @@ void Courier::try_suspects(Clock::time_point now) {
       continue;
     }
     const Particulars& particulars = *find_particulars(job);
-    const bool gave_up = !others && now >= suspect.since + kPatience;
-    // What may not run here waits for another node, as any such job does, unless it is to blame.
-    const bool waits = job.place == Where::Kind::kNode ||
-                       (!job.runs_here() && particulars.blamed < 2 && !leaving());
-    if (!gave_up || waits) {
-      if (!others && !gave_up) note_link_due(suspect.since + kPatience);
+    // What may not run here waits for another node, as any such job does; what is likely to kill
+    // this one too waits for longer than the rest, and fails then.
+    const bool kills = likely_to_kill(suspect);
+    const Clock::time_point limit = suspect.since + (kills ? kPatienceWithKillers : kPatience);
+    const bool waits =
+        job.place == Where::Kind::kNode || (!kills && !job.runs_here() && !leaving());
+    if (others || waits || now < limit) {
+      if (!others && now < limit) note_link_due(limit);
       suspects_.push_back(suspect);
-    } else if (!may_run_here(suspect)) {
+    } else if (kills || !job.runs_here()) {
       fail(job, Failure::of(Failure::Kind::kNodeLost,
                             "pp: the job " + title_of(job) +
                                 " was lost with every node that ran it, and no other node is left "

@@ -222,7 +222,7 @@ void Courier::on_up(SessionId session, const transport::Peer& peer) {
   record.link->gone = false;
   record.link->session = session;
   attach(*record.link);
-  record.used = now_;
+  record.used = record.heard = now_;
   {
     auto board = board_.lock();
     ++board->sessions;
@@ -243,12 +243,14 @@ void Courier::on_up(SessionId session, const transport::Peer& peer) {
 }
 
 void Courier::on_word(SessionId session, std::span<const std::byte> word) {
+  if (PeerRecord* record = peer(session)) record->heard = now_;
   neighbourhood_.on_word(session, word, now_);
 }
 
 void Courier::on_message(SessionId session, std::span<const std::byte> message) {
-  const PeerRecord* record = peer(session);
+  PeerRecord* record = peer(session);
   if (record == nullptr) return;
+  record->heard = now_;
   LinkRecord& link = *record->link;
   if (link.session != session) return;  // replaced, or resting: what counts is said again
   speaker_ = session;
