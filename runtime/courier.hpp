@@ -150,6 +150,7 @@ class Courier final : public Crew::Outside,
   struct LinkRecord {
     NodeId node;
     std::string name;
+    std::vector<Address> addresses;
     Link link;
     std::optional<SessionId> session{};
     bool attached = false;  // the other means the same link on this session: it may be spoken on
@@ -247,6 +248,7 @@ class Courier final : public Crew::Outside,
   void void_borrowed(LinkRecord& link, bool gone);
   void lose_link(const discovery::Member& member, const std::string& how);
   void forget_link(LinkRecord& link);
+  void end_links_of_predecessors(const transport::Introduction& successor);
   void misbehaved(const std::string& sentence);
   bool reads_answers();
   bool take_header(LinkRecord& link, std::span<const std::byte> message);

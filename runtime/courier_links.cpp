@@ -66,7 +66,10 @@ Courier::LinkRecord* Courier::find_link(const NodeId& node) {
 Courier::LinkRecord& Courier::link_with(const transport::Peer& peer) {
   const NodeId& node = peer.introduction.node;
   if (LinkRecord* link = find_link(node)) return *link;
-  LinkRecord record{.node = node, .name = peer.introduction.name, .link = Link(next_link_++)};
+  LinkRecord record{.node = node,
+                    .name = peer.introduction.name,
+                    .addresses = peer.introduction.addresses,
+                    .link = Link(next_link_++)};
   return links_.emplace(node, std::move(record)).first->second;
 }
 
@@ -226,6 +229,26 @@ bool Courier::hears_others_than(const NodeId& node) const {
     const PeerRecord& record = peer.second;
     return record.link->node != node && now_ - record.heard <= options_.suspect;
   });
+}
+
+// Where another process listened before, this one does now: so that one is gone.
+void Courier::end_links_of_predecessors(const transport::Introduction& successor) {
+  if (successor.addresses.empty()) return;
+  std::vector<NodeId> gone;
+  for (const auto& [node, link] : links_) {
+    if (node != successor.node && !link.session && !link.gone && !link.addresses.empty() &&
+        link.addresses.front() == successor.addresses.front())
+      gone.push_back(node);
+  }
+  for (const NodeId& node : gone) {
+    LinkRecord& link = links_.at(node);
+    Ledger::End end{.how = link.name + " was lost: another process listens at its address",
+                    .died = true,
+                    .gone = true};
+    look_into_black_box(node, end);
+    end_link(link, std::move(end));
+    forget_link(link);
+  }
 }
 
 // Of a node that is gone, once no session with it is left.

@@ -222,6 +222,7 @@ void Courier::on_up(SessionId session, const transport::Peer& peer) {
   record.link->gone = false;
   record.link->session = session;
   attach(*record.link);
+  end_links_of_predecessors(peer.introduction);
   record.used = record.heard = now_;
   {
     auto board = board_.lock();
