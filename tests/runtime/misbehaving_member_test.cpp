@@ -346,7 +346,11 @@ TEST_F(MisbehavingMember, a_number_that_is_granted_twice_harms_nobody) {
   ASSERT_TRUE(impostor_->until([&] { return impostor_->results.size() == 3; }));
   EXPECT_EQ(impostor_->results[0].second, impostor_->results[2].second);
   impostor_->give_back(held.number, false);
-  ASSERT_TRUE(impostor_->until([&] { return future.wait_for(0ms); }));
+  // (A request of the impostor's that is still open may bring it here once more.)
+  ASSERT_TRUE(impostor_->until([&] {
+    while (!impostor_->held.empty()) impostor_->give_back(impostor_->take().number, false);
+    return future.wait_for(0ms);
+  }));
   EXPECT_EQ(future.get(), 15u);
   expect_work();
 }
