@@ -425,7 +425,7 @@ TEST_F(MisbehavingMember, a_thief_may_claim_any_number_of_workers) {
 
 TEST_F(MisbehavingMember, a_flood_of_requests_is_answered_and_costs_nothing_that_stays) {
   const auto flood = [&] {
-    for (int i = 0; i < 20'000; ++i) {
+    for (int i = 0; i < 100'000; ++i) {
       impostor_->steal(~0u, ~0u);
       if (i % 100 == 0) impostor_->poll();
     }
@@ -434,7 +434,7 @@ TEST_F(MisbehavingMember, a_flood_of_requests_is_answered_and_costs_nothing_that
   flood();
   const std::size_t before = resident_bytes();
   for (int i = 0; i < 5; ++i) flood();
-  EXPECT_LT(resident_bytes(), before + (std::size_t{16} << 20));
+  EXPECT_LT(resident_bytes(), before + (std::size_t{48} << 20));
   EXPECT_GE(impostor_->answers, 6u);
   expect_work();
 }
