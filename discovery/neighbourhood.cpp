@@ -376,6 +376,16 @@ void Neighbourhood::on_up(SessionId session, const transport::Peer& peer, Time n
     if (address == peer.remote || address.host == peer.remote.host) s.reached[who.node] = address;
   }
   s.plan.up(who.node, peer.remote, who.addresses);
+  // Where a member listened whose session has ended without a word, another process listens now: it
+  // is gone (its own port would have refused us, if nobody had taken it).
+  if (!who.addresses.empty()) {
+    for (const NodeId& node : std::set<NodeId>(s.closed)) {
+      const Member* member = s.roster().find(node);
+      if (member != nullptr && node != who.node && !member->addresses.empty() &&
+          member->addresses.front() == who.addresses.front())
+        s.membership.gone(node, now);
+    }
+  }
   // Somebody else answers where another member was looked for: that one may be gone.
   if (const auto other = peer.dialled ? s.approaches.failed(peer.remote, now) : std::nullopt)
     s.membership.doubt(other->node, now);
