@@ -32,8 +32,9 @@ struct Message {
 }
 
 struct Attach {
-  # "I mean this link, and have applied so much of it." If the two do not mean the same one, it is over at both, and each says a new
-  # Attach on the same session.
+  # "I mean this link, and have applied so much of it." Said again when the speaker learns the listener's number, and when a link is
+  # over: if the two do not mean the same one, it is over at both. A link stands when each has named both numbers on this session;
+  # before that no numbered message is said.
   mine @0 :UInt64;         # the speaker's number of it; each of its links with this peer has another
   yours @1 :UInt64;        # the listener's; 0: not heard yet
   applied @2 :UInt64;

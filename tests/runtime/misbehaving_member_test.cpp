@@ -20,30 +20,17 @@
 
 #include "messages.hpp"
 #include "node.hpp"
+#include "resident_bytes.hpp"
 
 namespace pp::runtime {
 namespace {
 
 using namespace std::chrono_literals;
+using pp::test::resident_bytes;
 using testing::HasSubstr;
 using SessionId = transport::SessionId;
 
 std::uint64_t triple(std::uint64_t n) { return 3 * n; }
-
-// 0 with a sanitizer, which keeps what was freed.
-std::size_t resident_bytes() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return 0;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return 0;
-#endif
-#endif
-  std::ifstream statm("/proc/self/statm");
-  std::size_t all = 0, resident = 0;
-  statm >> all >> resident;
-  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
 
 // A transport that joins a node as a member, and what it says there: all that this file knows of
 // the messages between nodes. It runs on the thread that calls its functions.

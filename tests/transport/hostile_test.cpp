@@ -9,10 +9,13 @@
 #include <sstream>
 
 #include "middle.hpp"
+#include "resident_bytes.hpp"
 #include "wire.hpp"
 
 namespace pp::transport {
 namespace {
+
+using pp::test::resident_bytes;
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -32,21 +35,6 @@ std::size_t open_descriptors() {
   while (::readdir(folder) != nullptr) ++count;
   ::closedir(folder);
   return count;
-}
-
-// 0 with a sanitizer, which keeps what was freed.
-std::size_t resident_bytes() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return 0;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return 0;
-#endif
-#endif
-  std::ifstream statm("/proc/self/statm");
-  std::size_t all = 0, resident = 0;
-  statm >> all >> resident;
-  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 class Hostile : public ::testing::Test {
