@@ -59,8 +59,9 @@ class BorrowedJob final : public Job {
   void store(Outcome outcome) { outcome_ = std::move(outcome); }
 
   const NodeId owner;
-  const std::uint64_t number;  // of the loan
-  std::uint64_t link = 0;      // by which it came; this and the next four are the courier's
+  const std::uint64_t number;     // of the loan
+  std::uint64_t link = 0;         // by which it came; this and the next five are the courier's
+  void* owners_record = nullptr;  // what the courier knows of its link; while it is on its list
   std::size_t place_in_list = 0;
   bool given_up = false;      // it went back before its end
   bool orphan = false;        // nobody waits for its result any more

@@ -143,7 +143,8 @@ void Courier::send_results(std::size_t most_bytes) {
   std::vector<BorrowedJob*> arrived;
   std::swap(arrived, *completed_.lock());
   for (BorrowedJob* job : arrived) {
-    if (LinkRecord* link = find_link(job->owner)) link->unsent_bytes += size_of(*job);
+    if (auto* link = static_cast<LinkRecord*>(job->owners_record))
+      link->unsent_bytes += size_of(*job);
     finished_.push_back(job);
   }
   if (finished_.empty()) return;
@@ -151,7 +152,7 @@ void Courier::send_results(std::size_t most_bytes) {
   for (std::size_t size = 0; !finished_.empty() && size < most_bytes; finished_.pop_front()) {
     BorrowedJob* job = finished_.front();
     size += size_of(*job);
-    if (LinkRecord* link = find_link(job->owner))
+    if (auto* link = static_cast<LinkRecord*>(job->owners_record))
       link->unsent_bytes -= std::min(link->unsent_bytes, size_of(*job));
     finished.push_back(job);
   }

@@ -73,6 +73,7 @@ void Courier::give_up_running() {
   std::map<NodeId, std::vector<messages::Returned>> back;
   for (BorrowedJob* job : borrowed_open_) {
     job->given_up = true;
+    job->owners_record = nullptr;
     if (!job->orphan) back[job->owner].push_back({job->number, true, messages::Reason::kLeaving});
     workforce_->tell_to_stop_soon(*job);
   }

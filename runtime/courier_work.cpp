@@ -524,7 +524,9 @@ void Courier::send_recalls() {
 }
 
 void Courier::add_borrowed(BorrowedJob& job) {
-  ++find_link(job.owner)->borrowed;
+  LinkRecord* link = find_link(job.owner);
+  ++link->borrowed;
+  job.owners_record = link;  // not erased while anything is borrowed over it
   job.place_in_list = borrowed_open_.size();
   borrowed_open_.push_back(&job);
 }
@@ -534,7 +536,7 @@ void Courier::forget_borrowed(BorrowedJob& job) {
   borrowed_open_[job.place_in_list] = last;
   last->place_in_list = job.place_in_list;
   borrowed_open_.pop_back();
-  LinkRecord* link = find_link(job.owner);
+  LinkRecord* link = static_cast<LinkRecord*>(std::exchange(job.owners_record, nullptr));
   if (link == nullptr) return;
   --link->borrowed;
   if (PeerRecord* record = link->session ? peer(*link->session) : nullptr) record->used = now_;
