@@ -162,11 +162,21 @@ void Membership::learn(const Member& rumour, Time now) {
 }
 
 void Membership::met(const Member& introduced, Time now) {
-  if (leaving_) return outside_.say(introduced.node, word(Word::Kind::kHeartbeat));
+  if (leaving_) return introduce(introduced);
   if (roster_.find(introduced.node) == nullptr) learn(introduced, now);
   note_alive(introduced.node, now);  // whoever asked us to open this session waits for that
   probes_.erase(introduced.node);    // what was asked before could not be said
   start_probe(introduced.node, now);
+}
+
+// Those who come while all the nodes that they know are leaving would never hear of each other.
+void Membership::introduce(const Member& newcomer) {
+  outside_.say(newcomer.node, word(Word::Kind::kHeartbeat));
+  Word news = word(Word::Kind::kHeartbeat);
+  news.news.push_back(newcomer);
+  for (const NodeId& node : outside_.connected()) {
+    if (node != newcomer.node) outside_.say(node, news);
+  }
 }
 
 void Membership::gone(const NodeId& node, Time now) {

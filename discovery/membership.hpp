@@ -74,7 +74,8 @@ class Membership {
 
   // What this node says of itself has changed.
   void update(std::uint32_t workers, std::vector<Address> addresses, Time now);
-  // This node says goodbye to everybody.
+  // This node says goodbye to everybody. Who comes later is still made known to the others: that may
+  // be all that it ever hears of them.
   void leave();
 
   void poll(Time now);
@@ -132,6 +133,7 @@ class Membership {
   std::uint32_t enough() const;
   const Member& described(const NodeId& node) const;
   std::vector<NodeId> some_connected(std::size_t most, const NodeId& but);
+  void introduce(const Member& newcomer);
   void learn(const Member& rumour, Time now);
   void tell(const NodeId& node, Time now);
   void spread(Time now);
