@@ -256,7 +256,8 @@ void Courier::on_message(SessionId session, std::span<const std::byte> message) 
   if (link.session != session) {  // replaced, or resting: what counts is said again
     // The other has begun something while our consent to closing it was on its way: it would wait
     // for an answer until this node loses patience.
-    if (record->resting) transport_->hang_up(session, "it was about to be closed");
+    if (record->resting && holds(Rule::kUsedSessionsStay))
+      transport_->hang_up(session, "it was about to be closed");
     return;
   }
   speaker_ = session;

@@ -33,10 +33,12 @@ enum class Rule : std::uint8_t {
   kLostRequestsAreForgotten,  // 14: a request to a lost peer is not waited for
   kBlameIsCounted,            // 5, 6: what is to blame for too many deaths fails
   kDriverGoneEnds,            // 21: a worker whose driver is gone ends
-  kResultsBounded,  // 25: past a limit of unacknowledged results no more is begun for an owner
-  kAcknowledged,    // 14: what has been applied is acknowledged, so that it need not be kept
-  kLeaverReturns,   // 23: who leaves returns what it has not begun
-  kLast = kLeaverReturns,
+  kResultsBounded,    // 25: past a limit of unacknowledged results no more is begun for an owner
+  kAcknowledged,      // 14: what has been applied is acknowledged, so that it need not be kept
+  kLeaverReturns,     // 23: who leaves returns what it has not begun
+  kUsedSessionsStay,  // 17: what is begun on a session that is about to be closed is not lost with
+                      // it
+  kLast = kUsedSessionsStay,
 };
 
 inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kLast) + 1;

@@ -5,6 +5,7 @@
 // step by step. PP_SEEDS=100 tries so many seeds of each.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <ostream>
@@ -179,6 +180,25 @@ TEST_P(Membership, a_newcomer_knows_everybody_and_is_known_at_once) {
 }
 
 // ---- silence, death, leave
+
+TEST(MembershipOfNewcomers, is_found_though_the_only_node_they_know_is_leaving) {
+  Simulation simulation({.seed = 1, .loss = 0});
+  const std::size_t contact = simulation.start();
+  simulation.run_for(100ms);
+  simulation.begin_to_leave(contact);
+  const std::size_t one = simulation.start(contact);
+  simulation.run_for(1s);
+  const std::size_t other = simulation.start(contact);
+  simulation.run_for(1s);
+  const auto has_met = [&](std::size_t by, std::size_t whom) {
+    const std::vector<Seen>& all = simulation.seen();
+    return std::any_of(all.begin(), all.end(), [&](const Seen& each) {
+      return each.by == by && each.whom == whom && each.state == MemberState::kAlive;
+    });
+  };
+  EXPECT_TRUE(has_met(one, other));
+  EXPECT_TRUE(has_met(other, one));
+}
 
 TEST_P(MembershipOnTime, a_silent_node_is_suspected_and_then_dead_within_the_limits_everywhere) {
   start_all();

@@ -101,6 +101,14 @@ class Simulation {
     nodes_[number]->stopped = false;
     schedule(number, now_);
   }
+  // Says so on every session, old and new, and stays: jobs of others still run there.
+  void begin_to_leave(std::size_t number) {
+    Node& node = *nodes_[number];
+    node.leaves = true;
+    node.neighbourhood->leave(now_);
+    for (const auto& [session, peer] : node.sessions) node.transport->send(session, kLeave);
+    schedule(number, now_);
+  }
   // Says so on every session, as a runtime does, and hangs up.
   void leave(std::size_t number) {
     Node& node = *nodes_[number];
@@ -223,6 +231,7 @@ class Simulation {
     void on_up(SessionId session, const transport::Peer& peer) override {
       sessions.emplace(session, peer.introduction.node);
       neighbourhood->on_up(session, peer, simulation.now_);
+      if (leaves) transport->send(session, kLeave);
     }
     void on_message(SessionId session, std::span<const std::byte>) override {
       neighbourhood->left(NodeId(sessions.at(session)), simulation.now_);
@@ -263,6 +272,7 @@ class Simulation {
     std::unique_ptr<Neighbourhood> neighbourhood;  // uses the transport
     bool lives = true;
     bool stopped = false;
+    bool leaves = false;
     Time due = Time::max();
   };
 

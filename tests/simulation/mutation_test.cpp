@@ -64,6 +64,7 @@ const std::vector<Mutation> kMutations = {
     {Rule::kResultsBounded, "results_bounded", 50, kNothing, Scene::kResults},
     {Rule::kAcknowledged, "acknowledged", 500, kNothing},
     {Rule::kLeaverReturns, "leaver_returns", 12000, {{kEnd}}},
+    {Rule::kUsedSessionsStay, "used_sessions_stay", 450, kNothing, Scene::kCrowd},
 };
 
 std::string name_of(const testing::TestParamInfo<Mutation>& info) { return info.param.name; }

@@ -28,7 +28,7 @@ constexpr const char* kHelp =
     "  --jobs N          so many threads (default 1)\n"
     "  --faults a,b,...  only these: crash, stop, break, cut, partition, slow, jump, drain, end,\n"
     "                    workers, join, poison; none: nothing happens (default: the seed draws)\n"
-    "  --scene S         any, poison, long, results, launch (world.hpp; default any)\n"
+    "  --scene S         any, poison, long, results, launch, crowd (world.hpp; default any)\n"
     "  --nodes N         so many (default: the seed draws)\n"
     "  --promise P       holds the code to more than it keeps today: leavers, ends, links, or all\n"
     "  --break N         rule N of runtime/rules.hpp does not hold\n"

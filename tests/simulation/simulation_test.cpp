@@ -63,6 +63,7 @@ std::vector<Case> cases() {
       {"cancels_of_long_jobs", {}, false, 500, Scene::kLong},
       {"results_that_nobody_takes", {}, false, 500, Scene::kResults},
       {"the_end_of_a_launch", {}, false, 500, Scene::kLaunch},
+      {"more_nodes_than_have_sessions_with_everybody", {}, false, 40, Scene::kCrowd},
   };
   const char* asked = std::getenv("PP_SEEDS");
   std::vector<Case> all;

@@ -43,7 +43,8 @@ constexpr std::size_t kLargeResult = 30'000;
 constexpr Duration kSilentPatience = seconds(60);  // of workers, with their driver
 constexpr Duration kLeaveWithin = seconds(5);
 
-constexpr std::string_view kSceneNames[kScenes] = {"any", "poison", "long", "results", "launch"};
+constexpr std::string_view kSceneNames[kScenes] = {"any",     "poison", "long",
+                                                   "results", "launch", "crowd"};
 
 constexpr Fault fault_at(std::size_t i) { return static_cast<Fault>(i); }
 
@@ -337,6 +338,7 @@ void World::set_the_scene() {
   faults_ = plan_.faults ? *plan_.faults : drawn_faults();
   const std::size_t nodes = plan_.nodes                     ? *plan_.nodes
                             : plan_.scene == Scene::kPoison ? dice_.between(6, 9)
+                            : plan_.scene == Scene::kCrowd  ? dice_.between(20, 26)
                             : dice_.chance(0.01)            ? dice_.between(9, 30)
                             : dice_.chance(0.1)             ? dice_.between(6, 8)
                                                             : dice_.between(2, 5);
@@ -373,6 +375,7 @@ void World::set_the_scene() {
   length_ = dice_.any_scale(milliseconds(100), milliseconds(1500));
   switch (plan_.scene) {
     case Scene::kAny:
+    case Scene::kCrowd:
       break;
     case Scene::kPoison:
       draw_poison();
@@ -727,8 +730,11 @@ void World::heal_all() {
   });
   for (std::ptrdiff_t spare = 0; spare + serve < 2; ++spare)
     start(machines_ + static_cast<std::size_t>(spare));
-  if (dice_.chance(0.05)) {
-    agenda_.in(kRecovery, [this] { labour(); });
+  if (plan_.scene == Scene::kCrowd || dice_.chance(0.05)) {
+    const Duration crossing = plan_.scene == Scene::kCrowd
+                                  ? dice_.between(Duration(0), seconds(3)) - seconds(2)
+                                  : Duration(0);
+    agenda_.in(kRecovery + crossing, [this] { labour(); });
     labours_due_ = true;
   }
 }

@@ -53,8 +53,9 @@ enum class Scene : std::uint8_t {
   kLong,     // jobs that take seconds, most of them cancelled
   kResults,  // large results for an owner that is stopped for a while
   kLaunch,   // of a launch, whose driver dies, is silent or ends
+  kCrowd,    // more than have sessions with everybody; there is work while idle ones are closed
 };
-inline constexpr std::size_t kScenes = 5;
+inline constexpr std::size_t kScenes = 6;
 std::string_view to_string(Scene scene);
 // Throws pp::Error for a word that is none.
 Scene scene_named(std::string_view word);
