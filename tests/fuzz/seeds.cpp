@@ -16,6 +16,7 @@
 #include "gossip.hpp"
 #include "handshake.hpp"
 #include "handshake_input.hpp"
+#include "job_log_format.hpp"
 #include "messages.hpp"
 #include "session_input.hpp"
 
@@ -329,6 +330,34 @@ void put_gossip(Corpus& corpus) {
   corpus.put("gossip", "a_full_page", encode(word));
 }
 
+// A file (0) or a body (1), as the target's first byte says.
+void put_job_logs(Corpus& corpus) {
+  namespace job_log = pp::runtime::job_log;
+  const auto marked = [](char mark, std::span<const std::byte> bytes) {
+    Bytes input{static_cast<std::byte>(mark)};
+    input.insert(input.end(), bytes.begin(), bytes.end());
+    return input;
+  };
+  std::uint64_t chain = 0;
+  Bytes file = job_log::encode_header({1, 2, 3, "a build"}, chain);
+  const auto put = [&](const char* name, const auto& record) {
+    Bytes bytes;
+    job_log::append(bytes, record);
+    const auto body = std::span(bytes).subspan(
+        job_log::kBeforeBody, bytes.size() - job_log::kBeforeBody - job_log::kBehindBody);
+    corpus.put("job_log", name, marked(1, body));
+    job_log::seal(bytes, chain);
+    file.insert(file.end(), bytes.begin(), bytes.end());
+  };
+  put("a_batch", job_log::Batch{0, 4, 5, 100, {}, 6, "squares"});
+  const Bytes values(24, std::byte{7});
+  put("elements", job_log::Elements{0, 0, 3, {}, values});
+  put("elements_with_holes", job_log::Elements{0, 10, 20, {{11, 12}, {15, 20}}, values});
+  corpus.put("job_log", "a_file", marked(0, file));
+  file.resize(file.size() - 5);
+  corpus.put("job_log", "a_file_with_a_torn_tail", marked(0, file));
+}
+
 void put_texts(Corpus& corpus) {
   const std::string file = "0123456789abcdef0123456789abcdef.ppnode\n";
   corpus.put("node_file", "a_node", file + "pp-node-1\nname node3\naddress 10.0.0.3:7400\n");
@@ -367,5 +396,6 @@ int main(int argc, char** argv) {
   put_sessions(corpus);
   put_beacons(corpus);
   put_gossip(corpus);
+  put_job_logs(corpus);
   put_texts(corpus);
 }

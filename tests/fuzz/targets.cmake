@@ -1,6 +1,7 @@
 # The fuzz targets, one for each decoder: whose private headers it reads, and how long a short run is (about one second).
 fuzz_target(messages ROOM runtime RUNS 30000)
 fuzz_target(codec ROOM runtime RUNS 40000)
+fuzz_target(job_log ROOM runtime RUNS 30000)
 fuzz_target(hello ROOM transport RUNS 60000)
 fuzz_target(handshake ROOM transport RUNS 8000)
 fuzz_target(insider ROOM transport RUNS 4000)

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "world.hpp"
+#include "simulate.hpp"
 
 namespace pp::simulation {
 namespace {

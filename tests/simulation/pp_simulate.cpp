@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "world.hpp"
+#include "simulate.hpp"
 
 namespace pp::simulation {
 namespace {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "sanitized.hpp"
-#include "world.hpp"
+#include "simulate.hpp"
 
 namespace pp::simulation {
 namespace {

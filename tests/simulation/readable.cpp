@@ -1,0 +1,95 @@
+// readable: failures and messages in a line each.
+#include "readable.hpp"
+
+#include "messages.hpp"
+#include "sim_job.hpp"
+
+namespace pp::simulation {
+
+using runtime::Failure;
+
+std::string name_of(Failure::Kind kind) {
+  switch (kind) {
+    case Failure::Kind::kThrown:
+      return "thrown";
+    case Failure::Kind::kNodeLost:
+      return "node lost";
+    case Failure::Kind::kClosed:
+      return "closed";
+    case Failure::Kind::kUndecodable:
+      return "undecodable";
+    case Failure::Kind::kCancelled:
+      return "cancelled";
+    case Failure::Kind::kTimeout:
+      return "timeout";
+  }
+  return "?";
+}
+
+namespace {
+
+class Reader final : private runtime::messages::Listener {
+ public:
+  static std::string line(std::span<const std::byte> message) {
+    Reader reader;
+    runtime::messages::decode(message, reader);
+    const runtime::messages::Header header = runtime::messages::header_of(message);
+    return '[' + std::to_string(header.sequence) + '/' + std::to_string(header.applied) + "] " +
+           reader.line_;
+  }
+
+ private:
+  void on(const runtime::messages::Steal& steal) override {
+    line_ = "steal, " + std::to_string(steal.idle) + " idle";
+  }
+  void on(const runtime::messages::Grant& grant) override {
+    line_ = grant.unasked ? "unasked grant of" : "grant of";
+    for (const runtime::messages::LentJob& job : grant.jobs) {
+      line_ += " #" + std::to_string(job.number) + " (job " +
+               std::to_string(errand_of(job.arguments).serial) + ", attempt " +
+               std::to_string(job.attempt) + ")";
+    }
+  }
+  void on(const runtime::messages::Redirect& redirect) override {
+    line_ = "redirect to " + redirect.owner.short_name();
+  }
+  void on(const runtime::messages::None& none) override {
+    line_ = "none, " + std::to_string(none.queued) + " queued";
+  }
+  void on(std::span<const runtime::messages::Returned> returned) override {
+    line_ = "returned";
+    for (const runtime::messages::Returned& one : returned)
+      line_ += " #" + std::to_string(one.number) + (one.begun ? " begun" : "") + " " +
+               std::string(runtime::messages::to_string(one.reason));
+  }
+  void on(std::span<const runtime::messages::Result> results) override {
+    line_ = "results of";
+    for (const runtime::messages::Result& one : results) line_ += " #" + std::to_string(one.number);
+  }
+  void on(const runtime::messages::Load& load) override {
+    line_ = "load: " + std::to_string(load.queued) + " queued, " + std::to_string(load.idle) +
+            " of " + std::to_string(load.workers) + " idle";
+  }
+  void on_leave(std::string_view why) override { line_ = "leave: " + std::string(why); }
+  void on_understood() override { line_ = "understood"; }
+  void on_cancel(std::span<const std::uint64_t> numbers) override {
+    line_ = "cancel";
+    for (const std::uint64_t number : numbers) line_ += " #" + std::to_string(number);
+  }
+  void on(const runtime::messages::Attach& attach) override {
+    line_ = "attach " + std::to_string(attach.mine) + " to " + std::to_string(attach.yours) +
+            ", applied " + std::to_string(attach.applied);
+  }
+  void on_begun(std::span<const std::uint64_t> numbers) override {
+    line_ = "begun";
+    for (const std::uint64_t number : numbers) line_ += " #" + std::to_string(number);
+  }
+
+  std::string line_ = "acknowledgement";
+};
+
+}  // namespace
+
+std::string line_of(std::span<const std::byte> message) { return Reader::line(message); }
+
+}  // namespace pp::simulation
