@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace pp::runtime::job_log {
 
@@ -113,14 +114,18 @@ Beginning decode_header(std::span<const std::byte> file, Header& header, std::ui
   }
   if (file.size() < kHeaderSize) return Beginning::kUnfinished;
   if (load<std::uint32_t>(file.data() + kVersionAt) != kVersion) return Beginning::kOther;
-  if (load<std::uint64_t>(file.data() + kChainAt) != hash(0, file.first(kChainAt)))
-    return Beginning::kDamaged;
-  header.functions = load<std::uint64_t>(file.data() + kNumbersAt);
-  header.seed = load<std::uint64_t>(file.data() + kNumbersAt + 8);
-  header.id = load<std::uint64_t>(file.data() + kNumbersAt + 16);
+  Header said;
+  said.functions = load<std::uint64_t>(file.data() + kNumbersAt);
+  said.seed = load<std::uint64_t>(file.data() + kNumbersAt + 8);
+  said.id = load<std::uint64_t>(file.data() + kNumbersAt + 16);
   const auto* build = reinterpret_cast<const char*>(file.data() + kBuildAt);
-  header.build.assign(build, std::find(build, build + kBuildSize, '\0'));
-  chain = load<std::uint64_t>(file.data() + kChainAt);
+  said.build.assign(build, std::find(build, build + kBuildSize, '\0'));
+  // What encode_header() writes, to the last byte: nothing may stand behind the build's name.
+  std::uint64_t behind = 0;
+  const codec::Bytes whole = encode_header(said, behind);
+  if (!std::equal(whole.begin(), whole.end(), file.begin())) return Beginning::kDamaged;
+  header = std::move(said);
+  chain = behind;
   return Beginning::kHeader;
 }
 

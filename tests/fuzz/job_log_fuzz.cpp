@@ -1,6 +1,5 @@
 // Finds job logs that are taken for more than they hold. The first byte of an input says what the
-// others are: a file from its beginning (0), or one body (1), since no chance finds the hash that
-// would let one through.
+// others are: a file from its beginning (0), or one body (1), which no hash keeps from the decoder.
 #include <algorithm>
 #include <cstdint>
 #include <pp/error.hpp>
