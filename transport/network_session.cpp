@@ -250,7 +250,15 @@ void NetworkTransport::tick(Conversation& c) {
   if (c.abandoned) return end(c, DownReason::kHungUp, c.hang_up_why);
   flush(c);  // a heartbeat may be due
   if (!c.carries()) return;
-  const SessionVerdict verdict = c.session->tick(now_);
+  SessionVerdict verdict = c.session->tick(now_);
+  if (verdict == SessionVerdict::kSilent && c.stage != Stage::kLeaving && !c.ended) {
+    // This process may have been stopped between its last look at the sockets and now: what came
+    // meanwhile, the connection's end above all, is heard before anybody is judged by the clock.
+    take_control(c);
+    if (!c.carries()) return;
+    if (c.ended) return due(now_);  // the next poll() tells how
+    verdict = c.session->tick(now_);
+  }
   if (c.stage == Stage::kLeaving) {
     if (c.deadline == Time::min()) {
       c.deadline = now_ + kLinger;

@@ -188,6 +188,48 @@ TEST_P(Network, silence_ends_a_session) {
   EXPECT_EQ(a.diary.downs[0].reason, DownReason::kSilent);
 }
 
+// Would catch: a process that was stopped right after its look at the sockets judges its peers by
+// the clock when it goes on, before it has heard what they said meanwhile.
+class StoodStill : public Network {
+ protected:
+  // `node` has looked, and there was nothing.
+  static void look(Node& node) {
+    run({&node}, [&] { return node.transport->poll(Clock::now(), node.diary) == 0; });
+    node.transport->wait(Clock::now());
+  }
+  // It goes on, and believes that so much time has passed.
+  static void go_on(Node& node) {
+    node.transport->poll(Clock::now() + std::chrono::seconds(10), node.diary);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Data, StoodStill, ::testing::Values("off", "tcp;ofi_rxm"),
+                         [](const auto& param) {
+                           return std::string(param.param) == "off" ? "on_the_control_connection"
+                                                                    : "on_the_fabric";
+                         });
+
+TEST_P(StoodStill, a_peer_that_ended_meanwhile_has_closed_and_is_not_silent) {
+  Node a = open(), b = open();
+  connect(a, b);
+  look(a);
+  b.transport.reset();
+  go_on(a);
+  ASSERT_TRUE(run({&a}, [&] { return a.diary.live() == 0; }));
+  EXPECT_EQ(a.diary.downs[0].reason, DownReason::kClosed);
+}
+
+TEST_P(StoodStill, a_peer_that_spoke_meanwhile_is_not_silent) {
+  Node a = open(), b = open();
+  connect(a, b);
+  look(b);
+  look(a);
+  b.transport->send_word(b.session(), bytes_of(1));
+  b.transport->poll(Clock::now(), b.diary);
+  go_on(a);
+  EXPECT_EQ(a.diary.live(), 1u);
+  EXPECT_EQ(a.diary.words.size(), 1u);
+}
+
 TEST_P(Network, heartbeats_keep_an_idle_session_and_an_idle_wait_sleeps) {
   NetworkOptions quick = options();
   quick.limits.heartbeat = milliseconds(50);
