@@ -27,6 +27,8 @@ class Approaches {
   // A session is wanted at once, and not any more after `until`.
   void want(const NodeId& node, Time now, Time until);
   void forget(const NodeId& node);
+  // Nobody is wanted any more.
+  void forget_wishes() { approaches_.clear(); }
   // Not now: something else must come to its end first.
   void hold(const NodeId& node, Time until);
   // It was heard of again: how earlier dials ended says nothing any more.

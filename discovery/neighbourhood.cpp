@@ -90,6 +90,12 @@ struct Neighbourhood::State final : Membership::Outside, Discovery::Listener {
   void want_neighbours();
   void dial();
   void look_for_silent();
+  bool has_left(const NodeId& node) const;
+  const Address* way_to(const Member& member) const;
+  bool on_this_host(const Member& member) const;
+  bool without_a_word(const Member& member, transport::DownReason reason) const;
+  bool has_successor(const Member& member, Time since) const;
+  void process_ended(const Member& member);
   Time next_due() const;
   Clock::duration silent_pause() const {
     return roster().ring().size() > 1 ? kSilentAgain : kSilentAlone;
@@ -132,7 +138,7 @@ struct Neighbourhood::State final : Membership::Outside, Discovery::Listener {
 void Neighbourhood::State::say(const NodeId& to, const Word& word) {
   if (const std::optional<SessionId> session = session_of(to)) {
     figures.words_sent += transport.send_word(*session, encode(word));
-  } else if (!leaving) {
+  } else if (!leaving && !has_left(to)) {
     approaches.want(to, now, now + kWanted);
   }
 }
@@ -155,9 +161,11 @@ void Neighbourhood::State::changed(const Member& member, std::optional<MemberSta
     return listener.on_joined(member);
   }
   approaches.forget(member.node);
-  closed.erase(member.node);
+  // (Who has left may still owe something when its process ends.)
+  if (member.state != MemberState::kLeft) closed.erase(member.node);
   round_trips.erase(member.node);
-  if (member.state != MemberState::kSilent) reached.erase(member.node);
+  const bool may_be_met = member.state == MemberState::kSilent || by_node.contains(member.node);
+  if (!may_be_met || member.state == MemberState::kGone) reached.erase(member.node);
   if (member.state == MemberState::kLeft) {
     plan.left(member.node, now);
   } else {
@@ -237,10 +245,11 @@ void Neighbourhood::State::want_neighbours() {
 }
 
 void Neighbourhood::State::dial() {
-  for (const Address& address : plan.due(now)) transport.dial(address);
+  if (!leaving)
+    for (const Address& address : plan.due(now)) transport.dial(address);
   for (const NodeId& node : approaches.due(now)) {
     const Member* member = roster().find(node);
-    if (member == nullptr || member->state == MemberState::kLeft || by_node.contains(node)) {
+    if (member == nullptr || by_node.contains(node)) {
       approaches.forget(node);
       continue;
     }
@@ -270,6 +279,68 @@ void Neighbourhood::State::look_for_silent() {
   next_silent = now + silent_pause();
   std::uniform_int_distribution<std::size_t> any(0, silent.size() - 1);
   approaches.want(silent[any(random)], now, now + kWanted);
+}
+
+// ---- processes that have ended
+
+bool Neighbourhood::State::has_left(const NodeId& node) const {
+  const Member* member = roster().find(node);
+  return member != nullptr && member->state == MemberState::kLeft;
+}
+
+// Where it was reached before, or else what it says first. Its other addresses may be those of
+// other hosts, or of this one.
+const Address* Neighbourhood::State::way_to(const Member& member) const {
+  if (const auto best = reached.find(member.node); best != reached.end()) return &best->second;
+  return member.addresses.empty() ? nullptr : &member.addresses.front();
+}
+
+bool Neighbourhood::State::on_this_host(const Member& member) const {
+  const Address* way = way_to(member);
+  const auto& own = transport.self().addresses;
+  return way != nullptr && std::any_of(own.begin(), own.end(), [&](const Address& address) {
+           return address.host == way->host;
+         });
+}
+
+// Whether a session that ended like this leaves open whether the process behind it has. Silence
+// between hosts does not: a wall on the way may refuse connections in the name of who lives. This
+// host's own word about its ports is good.
+bool Neighbourhood::State::without_a_word(const Member& member,
+                                          transport::DownReason reason) const {
+  switch (reason) {
+    case transport::DownReason::kClosed:
+    case transport::DownReason::kFabric:  // who ends is noticed by one channel or the other first
+      return true;
+    case transport::DownReason::kSilent:
+      return on_this_host(member);
+    case transport::DownReason::kViolation:
+    case transport::DownReason::kGoodbye:
+    case transport::DownReason::kReplaced:
+    case transport::DownReason::kHungUp:
+      return false;
+  }
+  return false;
+}
+
+// Whether somebody who came after `since` listens where this member did.
+bool Neighbourhood::State::has_successor(const Member& member, Time since) const {
+  const Address* way = way_to(member);
+  return way != nullptr && std::any_of(sessions.begin(), sessions.end(), [&](const auto& each) {
+           const Session& session = each.second;
+           const Member* other = roster().find(session.node);
+           const Address* theirs = other == nullptr ? nullptr : way_to(*other);
+           return session.node != member.node && session.since > since && theirs != nullptr &&
+                  *theirs == *way;
+         });
+}
+
+void Neighbourhood::State::process_ended(const Member& member) {
+  if (member.state != MemberState::kLeft) return membership.gone(NodeId(member.node), now);
+  approaches.forget(member.node);
+  closed.erase(member.node);
+  reached.erase(member.node);
+  listener.on_ended(member);
 }
 
 // ---- sessions that nobody uses
@@ -337,6 +408,7 @@ bool Neighbourhood::State::end_rest(const NodeId& node) {
 }
 
 Time Neighbourhood::State::next_due() const {
+  if (leaving) return approaches.next_due();
   Time next = std::min({membership.next_due(), plan.next_due(now), approaches.next_due(),
                         next_silent, std::max(now, next_neighbours())});
   if (successor_due) next = now;
@@ -378,18 +450,17 @@ void Neighbourhood::on_up(SessionId session, const transport::Peer& peer, Time n
   s.plan.up(who.node, peer.remote, who.addresses);
   // Where a member listened whose session has ended without a word, another process listens now: it
   // is gone (its own port would have refused us, if nobody had taken it).
-  if (!who.addresses.empty()) {
-    for (const NodeId& node : std::set<NodeId>(s.closed)) {
-      const Member* member = s.roster().find(node);
-      if (member != nullptr && node != who.node && !member->addresses.empty() &&
-          member->addresses.front() == who.addresses.front())
-        s.membership.gone(node, now);
-    }
+  const Member newcomer = member_of(who);
+  for (const NodeId& node : std::set<NodeId>(s.closed)) {
+    const Member* member = s.roster().find(node);
+    const Address* was = member == nullptr ? nullptr : s.way_to(*member);
+    const Address* is = s.way_to(newcomer);
+    if (was != nullptr && is != nullptr && *was == *is) s.process_ended(*member);
   }
   // Somebody else answers where another member was looked for: that one may be gone.
   if (const auto other = peer.dialled ? s.approaches.failed(peer.remote, now) : std::nullopt)
     s.membership.doubt(other->node, now);
-  s.membership.met(member_of(who), now);
+  s.membership.met(newcomer, now);
 }
 
 void Neighbourhood::on_word(SessionId session, std::span<const std::byte> bytes, Time now) {
@@ -420,26 +491,31 @@ void Neighbourhood::on_down(SessionId session, transport::DownReason reason, Tim
   const auto known = s.by_node.find(over.node);
   if (known != s.by_node.end() && known->second == session) s.by_node.erase(known);
   s.neighbours_due = s.successor_due = true;
+  if (s.by_node.contains(over.node)) return;
   const Member* member = s.roster().find(over.node);
-  if (s.leaving || s.by_node.contains(over.node)) return;
-  if (member == nullptr || !is_present(member->state)) {
-    // Somebody who has left and still listened was met once more: its addresses are free again for
-    // whoever comes after it.
-    const bool has_left = member != nullptr && member->state == MemberState::kLeft;
-    has_left ? s.plan.left(over.node, now) : s.plan.down(over.node, now);
+  if (member == nullptr || (!is_present(member->state) && member->state != MemberState::kLeft)) {
+    if (!s.leaving) s.plan.down(over.node, now);
     return;
   }
   s.approaches.down(over.node, over.since, now);
+  if (s.without_a_word(*member, reason)) {
+    // Its end, or the wire's? Who dials will know, unless somebody has taken its place already.
+    std::erase_if(s.closed, [&](const NodeId& node) { return s.roster().find(node) == nullptr; });
+    s.closed.insert(over.node);
+    if (s.has_successor(*member, over.since)) return s.process_ended(*member);
+  }
+  if (member->state == MemberState::kLeft) {
+    // Its addresses are free again for whoever comes after it.
+    s.plan.left(over.node, now);
+    if (!s.closed.contains(over.node)) s.reached.erase(over.node);
+    return;
+  }
+  if (s.leaving) return;
   switch (reason) {
     case transport::DownReason::kClosed:
-      // Its end, or the wire's? Who dials will know.
-      s.closed.insert(over.node);
       s.approaches.want(over.node, now, now + kWanted);
       return;
     case transport::DownReason::kFabric:
-      // A process that ends is noticed by one channel or the other first.
-      s.closed.insert(over.node);
-      [[fallthrough]];
     case transport::DownReason::kSilent:
     case transport::DownReason::kViolation:
       s.approaches.want(over.node, now, now + kWanted);
@@ -460,8 +536,12 @@ void Neighbourhood::on_dial_failed(const Address& address, transport::DialFailur
   const std::optional<Approaches::Failed> failed = s.approaches.failed(address, now);
   if (!failed) return;
   // Nobody listens where it listened, and its session has ended (protocol.md rule 20).
-  if (failure == transport::DialFailure::kRefused && s.closed.contains(failed->node))
-    return s.membership.gone(failed->node, now);
+  const Member* member = s.roster().find(failed->node);
+  if (failure == transport::DialFailure::kRefused && member != nullptr &&
+      s.closed.contains(failed->node)) {
+    const Address* way = s.way_to(*member);
+    if (way != nullptr && *way == address) return s.process_ended(*member);
+  }
   if (failed->all_ways) s.membership.doubt(failed->node, now);
 }
 
@@ -483,26 +563,24 @@ void Neighbourhood::poll(Time now, bool readable) {
   const bool look = readable || (!s.sources.empty() && now >= s.looked_at_sources + kLookAtSources);
   if (!s.touched && !look && now < s.next_poll) return;
   s.now = now;
-  if (s.leaving) return;
-  s.look_at_sources(readable);
-  s.membership.poll(now);
-  s.want_neighbours();
-  s.look_for_silent();
-  s.rest();
+  if (!s.leaving) {
+    s.look_at_sources(readable);
+    s.membership.poll(now);
+    s.want_neighbours();
+    s.look_for_silent();
+    s.rest();
+  }
   s.dial();
   s.touched = false;
   s.next_poll = s.next_due();
 }
 
-Time Neighbourhood::next_due(Time now) const {
-  if (state_->leaving) return Time::max();
-  return state_->touched ? now : state_->next_poll;
-}
+Time Neighbourhood::next_due(Time now) const { return state_->touched ? now : state_->next_poll; }
 
 void Neighbourhood::connect(const NodeId& node, Time now) {
   State& s = *state_;
   s.touched = true;
-  if (!s.leaving && !s.by_node.contains(node)) s.approaches.want(node, now, now + kWanted);
+  if (!s.by_node.contains(node)) s.approaches.want(node, now, now + kWanted);
 }
 
 void Neighbourhood::set_workers(std::uint32_t workers, Time now) {
@@ -522,6 +600,7 @@ void Neighbourhood::leave(Time now) {
   s.touched = true;
   if (std::exchange(s.leaving, true)) return;
   s.membership.leave();
+  s.approaches.forget_wishes();
   for (const auto& source : s.sources) source->leave();
 }
 

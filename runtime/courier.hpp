@@ -248,6 +248,7 @@ class Courier final : public Crew::Outside,
   void void_borrowed(LinkRecord& link, bool gone);
   void lose_link(const discovery::Member& member, const std::string& how);
   void forget_link(LinkRecord& link);
+  void end_link_of_process(LinkRecord& link, const std::string& how);
   void end_links_of_predecessors(const transport::Introduction& successor);
   void misbehaved(const std::string& sentence);
   bool reads_answers();
@@ -321,6 +322,7 @@ class Courier final : public Crew::Outside,
   void on_joined(const discovery::Member& member) override;
   void on_changed(const discovery::Member& member) override;
   void on_lost(const discovery::Member& member) override;
+  void on_ended(const discovery::Member& member) override;
   void on_notice(const std::string& sentence) override;
   discovery::Load load() const override;
   void on_load(const NodeId& node, const discovery::Load& load) override;

@@ -240,15 +240,15 @@ void Courier::end_links_of_predecessors(const transport::Introduction& successor
         link.addresses.front() == successor.addresses.front())
       gone.push_back(node);
   }
-  for (const NodeId& node : gone) {
-    LinkRecord& link = links_.at(node);
-    Ledger::End end{.how = link.name + " was lost: another process listens at its address",
-                    .died = true,
-                    .gone = true};
-    look_into_black_box(node, end);
-    end_link(link, std::move(end));
-    forget_link(link);
-  }
+  for (const NodeId& node : gone)
+    end_link_of_process(links_.at(node), "another process listens at its address");
+}
+
+void Courier::end_link_of_process(LinkRecord& link, const std::string& how) {
+  Ledger::End end{.how = link.name + " was lost: " + how, .died = true, .gone = true};
+  look_into_black_box(link.node, end);
+  end_link(link, std::move(end));
+  forget_link(link);
 }
 
 // Of a node that is gone, once no session with it is left.
@@ -293,7 +293,8 @@ void Courier::look_after_links(Clock::time_point now) {
       continue;
     }
     if (now < limit) note_link_due(limit);
-    if (link.session) continue;  // it waits for the other's Attach
+    if (link.session) continue;                 // it waits for the other's Attach
+    if (stage_ >= Stage::kHangingUp) continue;  // nobody is waited for any more
     if (now >= link.dial) {
       link.dial = now + kDialEvery;
       neighbourhood_.connect(node, now);
@@ -437,6 +438,11 @@ void Courier::try_suspects(Clock::time_point now) {
     const std::optional<SessionId> court = court_of(suspect, others);
     if (court && transport_->backlog(*court) == 0) {
       std::vector<Job*> jobs{&job};
+      const auto waited =
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - suspect.since);
+      parts_.log.info("the job " + title_of(job) +
+                      " was running when its node was lost: tried at " + who(*court) + " after " +
+                      std::to_string(waited.count()) + " ms");
       grant(*court, jobs, true, true);
       continue;
     }

@@ -122,6 +122,15 @@ void Courier::on_lost(const discovery::Member& member) {
   board_changed_.notify_all();
 }
 
+// It had said goodbye, and had not yet given back all that it owes.
+void Courier::on_ended(const discovery::Member& member) {
+  LinkRecord* link = find_link(member.node);
+  // (Of the session that is just ending nothing is left but its number.)
+  const bool meets = link != nullptr && link->session && peer(*link->session) != nullptr;
+  if (link == nullptr || link->gone || meets) return;
+  end_link_of_process(*link, "its process has ended while it was leaving");
+}
+
 void Courier::on_notice(const std::string& sentence) { parts_.log.warn(sentence); }
 
 void Courier::on_load(const NodeId& node, const discovery::Load& load) {

@@ -253,6 +253,7 @@ class Simulation {
     void on_joined(const Member& member) override { saw(member); }
     void on_changed(const Member& member) override { saw(member); }
     void on_lost(const Member& member) override { saw(member); }
+    void on_ended(const Member&) override {}
     void on_notice(const std::string&) override {}
     Load load() const override { return {}; }
     void on_load(const NodeId&, const Load&) override {}

@@ -44,6 +44,9 @@ class Neighbourhood {
     // No member any more: silent, gone or left (Member::state). Every session with it has been
     // abandoned; their on_down follows.
     virtual void on_lost(const Member& member) = 0;
+    // One that had left before: its process has ended before its sessions did. What it owed does
+    // not come any more.
+    virtual void on_ended(const Member& member) = 0;
     // One sentence for people.
     virtual void on_notice(const std::string& sentence) = 0;
     // What this node has to do; told to others.
@@ -78,13 +81,14 @@ class Neighbourhood {
   void poll(Time now, bool readable = false);
   Time next_due(Time now) const;
 
-  // A session with this member is wanted soon; if none comes up, nobody is told.
+  // A session with this node is wanted soon; if none comes up, nobody is told. It may have left,
+  // and this node may be leaving: links outlive sessions then too.
   void connect(const NodeId& node, Time now);
   // Set_workers() was called here.
   void set_workers(std::uint32_t workers, Time now);
   // The peer has said that it leaves: what follows is no surprise.
   void left(const NodeId& node, Time now);
-  // This node leaves: says so to everybody, dials nobody any more.
+  // This node leaves: says so to everybody, and dials only whom connect() names.
   void leave(Time now);
 
   std::optional<transport::SessionId> session_of(const NodeId& node) const;
