@@ -75,7 +75,7 @@ Fleet::Setup setup(const ChaosSettings& settings, const std::string& key_file) {
   if (settings.fabric != "auto") setup.environment.push_back("PP_FABRIC=" + settings.fabric);
   if (settings.launch)
     setup.environment.push_back("PP_LAUNCH=chaos" + std::to_string(settings.seed));
-  if (!settings.timeline.empty()) setup.environment.push_back("PP_LOG=info");
+  setup.environment.push_back("PP_LOG=info");  // says when suspects are tried
   return setup;
 }
 
@@ -102,7 +102,7 @@ class Chaos {
     }
     report_.took = since(began_);
     for (const FaultKind kind : kAllFaultKinds) report_.recoveries[kind] = recoveries_.after(kind);
-    report_.disturbed_recoveries = recoveries_.with_driver_away();
+    report_.disturbed_recoveries = recoveries_.with_owner_away();
     report_.jobs_queued_again = recoveries_.jobs();
     return std::move(report_);
   }
@@ -213,11 +213,9 @@ class Chaos {
                                (length.count() > 0 ? ' ' + std::to_string(length.count()) + " ms"
                                                    : std::string()));
     const Time now = Clock::now();
-    if (node.place < 0) {
-      recoveries_.driver_away(now);
-    } else if (!node.cut) {  // whatever happens to one that is cut off, the cut hides
-      recoveries_.suffered(node.name, kind, now);
-    }
+    // Whatever happens to one that is cut off, the cut hides.
+    if (node.place >= 0 && !node.cut) recoveries_.suffered(node.name, kind, now);
+    if (kind == FaultKind::kStop || kind == FaultKind::kCut) recoveries_.away(node.name, now);
   }
 
   void start() {
@@ -258,11 +256,8 @@ class Chaos {
     if (mended) fleet_.mend(node);
     for (const bool ended : {goes_on, mended}) {
       if (!ended) continue;
-      if (node.place < 0) {
-        recoveries_.driver_back(Clock::now());
-      } else if (!node.stopped && !node.cut) {
-        recoveries_.well(node.name);
-      }
+      recoveries_.back(node.name, Clock::now());
+      if (!node.stopped && !node.cut) recoveries_.well(node.name);
     }
   }
 
@@ -293,12 +288,16 @@ class Chaos {
 
   void hear(Node& node, std::string_view line) {
     timeline_.say(node.name, line);
-    if (node.place >= 0) return;
-    if (const std::optional<Requeued> requeued = read_requeued(line)) {
-      const auto name = names_.find(requeued->node);
-      recoveries_.requeued(name == names_.end() ? requeued->node : name->second, requeued->jobs,
-                           Clock::now());
+    if (const auto waited = read_tried(line)) report_.trials.push_back(*waited);
+    const std::optional<Requeued> requeued = read_requeued(line);
+    if (node.place >= 0) {
+      if (requeued) recoveries_.requeued(node.name, requeued->node, requeued->jobs, Clock::now());
       return;
+    }
+    if (requeued) {  // by its report, which names numbers; its log says it once more
+      const auto name = names_.find(requeued->node);
+      if (name == names_.end()) return;
+      return recoveries_.requeued(node.name, name->second, requeued->jobs, Clock::now());
     }
     const tools::Report report = tools::parse_report(line);
     if (report.kind == tools::Report::Kind::kJoined) {
@@ -408,13 +407,14 @@ class Chaos {
   bool workers_may_end_ = false;
 };
 
-// "kill: 131 of 201 held loans; median 12 ms, p99 31 ms, max 44 ms"
-void print_times(std::ostream& out, std::string_view what, int of,
+// "201 kills: 131 times; median 12 ms, p90 20 ms, p99 31 ms, max 44 ms"
+void print_times(std::ostream& out, const std::string& what,
                  const ChaosReport::Milliseconds& times) {
-  out << "  " << what << ": " << times.size() << " of " << of << " held loans";
+  out << "  " << what << ": " << times.size() << " times";
   if (!times.empty())
-    out << "; median " << percentile(times, 50).count() << " ms, p99 "
-        << percentile(times, 99).count() << " ms, max " << percentile(times, 100).count() << " ms";
+    out << "; median " << percentile(times, 50).count() << " ms, p90 "
+        << percentile(times, 90).count() << " ms, p99 " << percentile(times, 99).count()
+        << " ms, max " << percentile(times, 100).count() << " ms";
   out << '\n';
 }
 
@@ -432,20 +432,19 @@ void print(std::ostream& out, const ChaosReport& report) {
       << "work: " << report.rounds << " rounds, " << report.wrong_rounds << " wrong; the longest "
       << report.longest_round.count() << " ms; " << report.deliveries << '\n'
       << "statistics: " << report.statistics << '\n'
-      << "queued again: " << report.jobs_queued_again << " jobs, after\n";
+      << "queued again: " << report.jobs_queued_again
+      << " jobs, by owners that had lent them, after\n";
   for (const auto& [kind, times] : report.recoveries) {
     const auto count = report.faults.find(kind);
     const int of = kind == FaultKind::kKill       ? report.killed
                    : count == report.faults.end() ? 0
                                                   : count->second;
     if (of > 0 && (kind == FaultKind::kKill || !times.empty()))
-      print_times(out, to_string(kind), of, times);
+      print_times(out, std::to_string(of) + ' ' + std::string(to_string(kind)), times);
   }
-  if (!report.disturbed_recoveries.empty()) {
-    out << "  and " << report.disturbed_recoveries.size()
-        << " while the driver was stopped or cut off, at most "
-        << percentile(report.disturbed_recoveries, 100).count() << " ms\n";
-  }
+  if (!report.disturbed_recoveries.empty())
+    print_times(out, "while the owner itself was stopped or cut off", report.disturbed_recoveries);
+  if (!report.trials.empty()) print_times(out, "and then alone on another node", report.trials);
   for (const std::string& complaint : report.complaints) out << "complaint: " << complaint << '\n';
   out << "verdict: " << (report.exact() ? "exact" : "NOT exact, or it hung") << std::endl;
 }

@@ -46,10 +46,11 @@ struct ChaosReport {
   std::chrono::milliseconds longest_round{0};
   std::string deliveries;  // the driver's sentence
   std::string statistics;  // the driver's, as JSON
-  // From the fault to the driver's word that what the node had borrowed is queued again. A restart
-  // of a worker counts as its kill.
+  // From the fault to an owner's word that what the node had borrowed from it is queued again. A
+  // restart of a worker counts as its kill.
   std::map<FaultKind, Milliseconds> recoveries;
-  Milliseconds disturbed_recoveries;  // while the driver itself was stopped or cut off
+  Milliseconds disturbed_recoveries;  // while the owner itself was stopped or cut off
+  Milliseconds trials;                // from then until a suspect was tried alone
   std::size_t jobs_queued_again = 0;
   std::vector<std::string> complaints;  // empty: everything was exact, and nothing hung
 
