@@ -10,8 +10,11 @@ namespace pp::runtime {
 
 namespace {
 
-// A trial that ends by itself lasts 2^attempt seconds, at most about 20 minutes.
-constexpr std::uint32_t kLongestTrial = 10;
+// A trial that ends by itself lasts half a second after the first loss (kills that are nobody's
+// fault are the commonest, and the others wait), twice as long after each further one, and at most
+// about 17 minutes.
+constexpr std::chrono::milliseconds kTrial{125};
+constexpr std::uint32_t kMostDoubled = 13;
 
 }  // namespace
 
@@ -28,8 +31,7 @@ std::uint64_t Ledger::lend(Job& job, const NodeId& borrower, bool alone, Time si
   if (alone) {
     ++account.trials;
     account.trial_ends =
-        std::max(account.trial_ends,
-                 since + std::chrono::seconds(1 << std::min(job.attempt, kLongestTrial)));
+        std::max(account.trial_ends, since + kTrial * (1 << std::min(job.attempt, kMostDoubled)));
   }
   return number;
 }

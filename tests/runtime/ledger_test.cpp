@@ -657,13 +657,13 @@ TEST_F(Ledgers, knows_which_loan_a_borrower_has_had_for_the_longest) {
 }
 
 TEST_F(Ledgers, a_trial_does_not_keep_others_away_for_ever_but_longer_each_time) {
-  using std::chrono::seconds;
+  using std::chrono::milliseconds;
   Job* const suspect = lendable();
-  const Ledger::Time begun(seconds(100));
+  const Ledger::Time begun(std::chrono::seconds(100));
   for (std::uint32_t attempt = 1; attempt < 20; ++attempt) {
     suspect->attempt = attempt;
     const std::uint64_t number = ledger.lend(*suspect, kAnna, true, begun);
-    EXPECT_EQ(ledger.on_trial_until(kAnna), begun + seconds(1 << std::min(attempt, 10u)));
+    EXPECT_EQ(ledger.on_trial_until(kAnna), begun + milliseconds(125 << std::min(attempt, 13u)));
     ledger.settle(number, kAnna);
     EXPECT_EQ(ledger.on_trial_until(kAnna), Ledger::Time{});
   }
