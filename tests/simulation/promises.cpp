@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::size_t kMostBacklog = std::size_t{4} << 20;
 constexpr std::uint64_t kMostDeaths = 16;  // by one job
+// How long a suspect is tried alone: as the ledger has it.
+constexpr milliseconds kTrial{125};
+constexpr std::uint32_t kMostDoubled = 13;
 
 }  // namespace
 
@@ -98,12 +101,17 @@ void World::begun(SimNode& where, const Errand& errand, std::uint32_t attempt, b
     }
     if (attempt > 1 && borrowed && !nobody_left_) {
       for (const Record& other : records_) {
-        if (&other != &record && other.runs_on == &where && other.attempt > 1)
+        // The first half of a trial, so that what was under way meanwhile does not count. (Who is
+        // delivered already, by a late result, is on trial no more, though it may not have heard.)
+        const Duration half = kTrial * (1 << std::min(other.attempt, kMostDoubled)) / 2;
+        if (&other != &record && other.runs_on == &where && other.attempt > 1 && !other.delivered &&
+            agenda_.now() < other.runs_since + half)
           fail(title(errand) + " and " + title(other.errand) + " are on trial together on " +
                where.setting().name);
       }
     }
     record.runs_on = &where;
+    record.runs_since = agenda_.now();
     record.attempt = attempt;
     let_the_owner_work();
   }

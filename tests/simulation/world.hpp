@@ -47,6 +47,7 @@ class World final : public Witness, public SimNetwork::Observer {
     std::uint64_t deaths = 0;  // of nodes that ran it
     // Its last execution: that runs there, or ended when the node did.
     const SimNode* runs_on = nullptr;
+    Time runs_since{};
     std::uint32_t attempt = 0;
   };
   struct Root {
