@@ -368,7 +368,8 @@ class Courier final : public Crew::Outside,
   std::map<NodeId, LinkRecord> links_;
   std::uint64_t next_link_ = 1;
   Clock::time_point links_due_ = Clock::time_point::max();
-  std::deque<Suspect> suspects_;  // the oldest first
+  std::deque<Suspect> suspects_;                  // the oldest first
+  std::optional<Clock::time_point> fell_silent_;  // the last member that did: it may come back
   SessionId speaker_{};
   Prefetch prefetch_;
   std::vector<BorrowedJob*> borrowed_open_;  // jobs we have and whose results are not sent

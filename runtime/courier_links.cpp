@@ -415,7 +415,10 @@ void Courier::try_suspects(Clock::time_point now) {
   if (suspects_.empty()) return;
   // How long a suspect waits, with nobody there to try it, for somebody to come.
   constexpr std::chrono::seconds kPatience{1};
-  constexpr std::chrono::seconds kPatienceWithKillers{10};
+  // (Who is only silent may come back, and this node may be the one that is cut off.)
+  const bool may_return = fell_silent_ && now < *fell_silent_ + kOwnerGrace;
+  const std::chrono::seconds patience_with_killers =
+      may_return ? kOwnerGrace : std::chrono::seconds(10);
   std::deque<Suspect> waiting;
   std::swap(waiting, suspects_);
   for (const Suspect& suspect : waiting) {
@@ -450,7 +453,7 @@ void Courier::try_suspects(Clock::time_point now) {
     // What may not run here waits for another node, as any such job does; what is likely to kill
     // this one too waits for longer than the rest, and fails then.
     const bool kills = likely_to_kill(suspect);
-    const Clock::time_point limit = suspect.since + (kills ? kPatienceWithKillers : kPatience);
+    const Clock::time_point limit = suspect.since + (kills ? patience_with_killers : kPatience);
     const bool waits =
         job.place == Where::Kind::kNode || (!kills && !job.runs_here() && !leaving());
     if (others || waits || now < limit) {

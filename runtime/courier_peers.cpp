@@ -94,6 +94,7 @@ void Courier::on_changed(const discovery::Member& member) {
 void Courier::on_lost(const discovery::Member& member) {
   placed_due_.store(true, std::memory_order_relaxed);
   if (pointed_to_ == member.node) pointed_to_.reset();
+  if (member.state == MemberState::kSilent) fell_silent_ = now_;
   std::string how;
   switch (member.state) {
     case MemberState::kAlive:
