@@ -158,34 +158,35 @@ void Courier::send_results(std::size_t most_bytes) {
   }
   sent_ |= !finished_.empty();  // the next portion follows at once
   stolen_.fetch_add(finished.size(), std::memory_order_relaxed);
-  std::map<NodeId, std::pair<std::vector<messages::Result>, std::size_t>> home;
-  const auto flush = [&](const NodeId& owner, std::vector<messages::Result>& results) {
-    if (LinkRecord* link = find_link(owner)) deliver(*link, messages::encode(results), true);
-    results.clear();
-  };
+  std::vector<LinkRecord*> owners;  // of those with results that are not on their way yet
   for (BorrowedJob* job : finished) {
     if (job->given_up) continue;  // it went back, and its owner has begun it again
+    auto* link = static_cast<LinkRecord*>(job->owners_record);
     forget_borrowed(*job);
+    // (The record of an orphan's owner may be gone now. The others' stand: an owner that is gone
+    // leaves orphans.)
     if (job->orphan) continue;
-    auto& [results, bytes] = home[job->owner];
-    messages::Result& result = results.emplace_back();
+    if (link->results.empty()) owners.push_back(link);
+    messages::Result& result = link->results.emplace_back();
     result.number = job->number;
     if (const auto* value = std::get_if<codec::Bytes>(&job->outcome())) {
       result.outcome = std::span<const std::byte>(*value);
-      bytes += value->size();
+      link->results_bytes += value->size();
     } else {
       result.outcome = std::move(std::get<Failure>(job->outcome()));
     }
-    bytes += sizeof result;
-    if (bytes > kResultsPerMessage) {
-      flush(job->owner, results);
-      bytes = 0;
-    }
+    link->results_bytes += sizeof result;
+    if (link->results_bytes > kResultsPerMessage) deliver_results(*link);
   }
-  for (auto& [owner, pending] : home) {
-    if (!pending.first.empty()) flush(owner, pending.first);
-  }
+  for (LinkRecord* link : owners) deliver_results(*link);
   for (BorrowedJob* job : finished) job->release();
+}
+
+void Courier::deliver_results(LinkRecord& link) {
+  if (link.results.empty()) return;
+  deliver(link, messages::encode(link.results), true);
+  link.results.clear();
+  link.results_bytes = 0;
 }
 
 std::uint32_t Courier::queued() const {

@@ -161,7 +161,10 @@ class Courier final : public Crew::Outside,
     Clock::time_point acknowledge = Clock::time_point::max();  // at the latest
     std::optional<Clock::time_point> silent{};  // the owner of jobs that run here: since when
     std::size_t borrowed = 0;                   // jobs of its that are here
+    Clock::time_point worked{};                 // when the last of these ended
     std::size_t unsent_bytes = 0;               // of the results of those that are in finished_
+    std::vector<messages::Result> results;      // of the message that is being put together
+    std::size_t results_bytes = 0;              // of these, about
     bool told_begun = false;                    // the last word about them named some
   };
   struct PeerRecord {
@@ -265,6 +268,7 @@ class Courier final : public Crew::Outside,
   bool take_late(const messages::Result& result, const NodeId& borrower);
   void recall_obsolete();
   void send_results(std::size_t most_bytes);
+  void deliver_results(LinkRecord& link);
   void send_recalls();
   void serve_thieves();
   void serve_parked();
@@ -296,7 +300,7 @@ class Courier final : public Crew::Outside,
   messages::Load full_load() const;
   std::uint32_t queued() const;
   Victim::Stock stock() const;
-  void add_borrowed(BorrowedJob& job);
+  void add_borrowed(BorrowedJob& job, LinkRecord& link);
   void forget_borrowed(BorrowedJob& job);
   void settle(Job& job, const messages::Result& result);
   void fail(Job& job, Failure failure);

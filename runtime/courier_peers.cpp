@@ -154,7 +154,7 @@ Clock::time_point Courier::last_used(SessionId session) const {
   const PeerRecord& record = entry->second;
   // Protocol.md rule 17. (What is not attached yet may have to say what is kept.)
   if (anything_open(*record.link) || record.left || record.told) return Clock::time_point::max();
-  return record.used;
+  return std::max(record.used, record.link->worked);
 }
 
 void Courier::on_rest(SessionId session) {

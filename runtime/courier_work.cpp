@@ -420,7 +420,7 @@ void Courier::on(const messages::Grant& grant) {
       options.label = lent.label;
       if (lent.once) options.retries = 0;
     }
-    add_borrowed(*job);
+    add_borrowed(*job, link);
     parts_.queue.push(job);
     workforce_->announce();
   }
@@ -523,10 +523,9 @@ void Courier::send_recalls() {
   for (Job* job : recalled) job->release();
 }
 
-void Courier::add_borrowed(BorrowedJob& job) {
-  LinkRecord* link = find_link(job.owner);
-  ++link->borrowed;
-  job.owners_record = link;  // not erased while anything is borrowed over it
+void Courier::add_borrowed(BorrowedJob& job, LinkRecord& link) {
+  ++link.borrowed;
+  job.owners_record = &link;  // not erased while anything is borrowed over it
   job.place_in_list = borrowed_open_.size();
   borrowed_open_.push_back(&job);
 }
@@ -539,7 +538,7 @@ void Courier::forget_borrowed(BorrowedJob& job) {
   LinkRecord* link = static_cast<LinkRecord*>(std::exchange(job.owners_record, nullptr));
   if (link == nullptr) return;
   --link->borrowed;
-  if (PeerRecord* record = link->session ? peer(*link->session) : nullptr) record->used = now_;
+  link->worked = now_;
   if (link->gone) forget_link(*link);
 }
 

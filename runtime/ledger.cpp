@@ -23,42 +23,56 @@ Ledger::~Ledger() {
   for (const auto& [number, loan] : late_) loan.job->release();
 }
 
+Ledger::Account& Ledger::account_of(const NodeId& borrower) {
+  if (last_ == nullptr || last_->borrower != borrower) {
+    last_ = &accounts_[borrower];
+    last_->borrower = borrower;
+  }
+  return *last_;
+}
+
+// Null when this borrower has no such loan.
+Ledger::Loan* Ledger::find(std::uint64_t number, const NodeId& borrower) {
+  Loan* loan = loans_.find(number);
+  return loan == nullptr || loan->account->borrower != borrower ? nullptr : loan;
+}
+
 std::uint64_t Ledger::lend(Job& job, const NodeId& borrower, bool alone, Time since) {
-  const std::uint64_t number = next_++;
-  loans_.emplace_hint(loans_.end(), number, Loan{&job, borrower, alone, since});
-  Account& account = accounts_[borrower];
+  Account& account = account_of(borrower);
   ++account.loans;
   if (alone) {
     ++account.trials;
     account.trial_ends =
         std::max(account.trial_ends, since + kTrial * (1 << std::min(job.attempt, kMostDoubled)));
   }
-  return number;
+  return loans_.add({&job, &account, since, alone});
 }
 
 // The loan is off the books; its job with the reference.
-Job* Ledger::end(Loans::iterator loan) {
-  Job* job = loan->second.job;
-  const auto account = accounts_.find(loan->second.borrower);
-  if (loan->second.alone && --account->second.trials == 0) account->second.trial_ends = {};
-  if (loan->second.named) account->second.busy = false;  // its worker may begin another
-  if (--account->second.loans == 0) accounts_.erase(account);
-  loans_.erase(loan);
+Job* Ledger::end(std::uint64_t number, const Loan& loan) {
+  Job* job = loan.job;
+  Account& account = *loan.account;
+  if (loan.alone && --account.trials == 0) account.trial_ends = {};
+  if (loan.named) account.busy = false;  // its worker may begin another
+  loans_.remove(number);
+  if (--account.loans == 0) {
+    if (last_ == &account) last_ = nullptr;
+    accounts_.erase(NodeId(account.borrower));
+  }
   return job;
 }
 
 Job* Ledger::settle(std::uint64_t number, const NodeId& borrower) {
-  const auto loan = loans_.find(number);
-  if (loan == loans_.end() || loan->second.borrower != borrower) return nullptr;
-  return end(loan);
+  const Loan* loan = find(number, borrower);
+  return loan == nullptr ? nullptr : end(number, *loan);
 }
 
 Ledger::Verdict Ledger::give_back(std::uint64_t number, const NodeId& borrower, bool begun,
                                   std::string_view how) {
-  const auto loan = loans_.find(number);
-  if (loan == loans_.end() || loan->second.borrower != borrower) return {};
-  const bool alone = loan->second.alone;
-  Job* job = end(loan);
+  const Loan* loan = find(number, borrower);
+  if (loan == nullptr) return {};
+  const bool alone = loan->alone;
+  Job* job = end(number, *loan);
   if (begun) return lost(job, {.how = std::string(how)}, alone, false);
   return {job, alone ? Verdict::Then::kAlone : Verdict::Then::kAgain, false, {}};
 }
@@ -67,9 +81,9 @@ void Ledger::named(const NodeId& borrower, const std::vector<std::uint64_t>& num
                    unsigned workers) {
   std::size_t named = 0;
   for (const std::uint64_t number : numbers) {
-    const auto loan = loans_.find(number);
-    if (loan == loans_.end() || loan->second.borrower != borrower) continue;
-    loan->second.named = true;
+    Loan* loan = find(number, borrower);
+    if (loan == nullptr) continue;
+    loan->named = true;
     ++named;
   }
   if (const auto account = accounts_.find(borrower); account != accounts_.end())
@@ -94,26 +108,30 @@ std::vector<Ledger::Verdict> Ledger::link_over(const NodeId& borrower, const End
     // another since), but no proof that a job which may run once only has not.
     return retries_of(*loan.job) == 0 ? Was::kWaiting : Was::kUnbegun;
   };
-  std::vector<std::pair<Loans::iterator, Was>> over;
-  for (auto loan = loans_.begin(); loan != loans_.end(); ++loan) {
-    if (loan->second.borrower == borrower) over.emplace_back(loan, was(loan->first, loan->second));
-  }
-  const auto suspects = std::count_if(over.begin(), over.end(), [](const auto& each) {
-    return each.second == Was::kPerhapsRunning;
+  struct Over {
+    std::uint64_t number;
+    Loan loan;
+    Was what;
+  };
+  std::vector<Over> over;
+  loans_.for_each([&](std::uint64_t number, const Loan& loan) {
+    if (loan.account == &account->second) over.push_back({number, loan, was(number, loan)});
   });
+  const auto suspects = std::count_if(
+      over.begin(), over.end(), [](const Over& each) { return each.what == Was::kPerhapsRunning; });
   const bool to_blame = how.died && (suspects == 1 || !holds(Rule::kOnlyOneIsBlamed));
-  for (const auto& [loan, what] : over) {
-    const bool alone = loan->second.alone;
+  for (const auto& [number, loan, what] : over) {
     if (what != Was::kUnbegun && !how.gone) {
-      loan->second.job->retain();
-      late_.emplace(loan->first, loan->second);
+      loan.job->retain();
+      late_.emplace(number, Late{loan.job, borrower});
     }
-    Job* job = end(loan);
+    Job* job = end(number, loan);
     const bool suspect = how.died && what == Was::kPerhapsRunning;
     if (what != Was::kUnbegun) {
-      verdicts.push_back(lost(job, how, alone || suspect, suspect && to_blame));
+      verdicts.push_back(lost(job, how, loan.alone || suspect, suspect && to_blame));
     } else {
-      verdicts.push_back({job, alone ? Verdict::Then::kAlone : Verdict::Then::kAgain, false, {}});
+      verdicts.push_back(
+          {job, loan.alone ? Verdict::Then::kAlone : Verdict::Then::kAgain, false, {}});
     }
   }
   return verdicts;
@@ -153,7 +171,7 @@ Job* Ledger::take_late(std::uint64_t number, const NodeId& borrower) {
 std::vector<std::pair<NodeId, std::uint64_t>> Ledger::take_obsolete() {
   std::vector<std::pair<NodeId, std::uint64_t>> obsolete;
   std::erase_if(late_, [&](const auto& entry) {
-    const Loan& loan = entry.second;
+    const Late& loan = entry.second;
     if (!loan.job->done()) return false;
     obsolete.emplace_back(loan.borrower, entry.first);
     loan.job->release();
@@ -172,24 +190,27 @@ void Ledger::forget_late(const NodeId& borrower) {
 
 std::vector<Job*> Ledger::close() {
   std::vector<Job*> jobs;
-  for (const auto& [number, loan] : loans_) jobs.push_back(loan.job);
+  loans_.for_each([&](std::uint64_t, const Loan& loan) { jobs.push_back(loan.job); });
   loans_.clear();
   accounts_.clear();
+  last_ = nullptr;
   return jobs;
 }
 
 std::vector<Ledger::Open> Ledger::find(const std::unordered_set<const Job*>& jobs) const {
   std::vector<Open> found;
-  for (const auto& [number, loan] : loans_) {
-    if (jobs.contains(loan.job)) found.push_back({number, loan.borrower});
-  }
+  loans_.for_each([&](std::uint64_t number, const Loan& loan) {
+    if (jobs.contains(loan.job)) found.push_back({number, loan.account->borrower});
+  });
   return found;
 }
 
 std::optional<Ledger::Oldest> Ledger::oldest(const NodeId& borrower) const {
-  for (const auto& [number, loan] : loans_)
-    if (loan.borrower == borrower) return Oldest{loan.job, loan.since};
-  return std::nullopt;
+  std::optional<Oldest> first;
+  loans_.for_each([&](std::uint64_t, const Loan& loan) {
+    if (!first && loan.account->borrower == borrower) first = Oldest{loan.job, loan.since};
+  });
+  return first;
 }
 
 std::size_t Ledger::open(const NodeId& borrower) const {

@@ -15,6 +15,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "numbered.hpp"
+
 namespace pp::runtime {
 
 // The one place that knows of a loan (protocol.md section 1). It holds a reference to every lent
@@ -40,7 +42,7 @@ class Ledger {
   std::uint64_t lend(Job& job, const NodeId& borrower, bool alone = false, Time since = {});
 
   // Whether it is the number of a loan, open or over.
-  bool has_lent(std::uint64_t number) const { return number != 0 && number < next_; }
+  bool has_lent(std::uint64_t number) const { return number != 0 && number < loans_.next(); }
 
   // The loan is over; the caller takes over the reference. Null when `borrower` has no such loan:
   // late or false.
@@ -112,30 +114,39 @@ class Ledger {
   Time on_trial_until(const NodeId& borrower) const;
 
  private:
-  struct Loan {
-    Job* job;
-    NodeId borrower;
-    bool alone;
-    Time since;
-    bool named = false;
-  };
-  using Loans = std::map<std::uint64_t, Loan>;
+  // What is known of a borrower for as long as it has a loan.
   struct Account {
+    NodeId borrower;
     std::size_t loans = 0;
     std::size_t trials = 0;  // of these loans: suspects
     Time trial_ends{};
     bool busy = false;  // all its workers run loans that were named
   };
+  struct Loan {
+    Job* job = nullptr;
+    Account* account = nullptr;  // stands as long as the loan does
+    Time since{};
+    bool alone = false;
+    bool named = false;
+  };
+  struct Late {
+    Job* job;  // with a reference
+    NodeId borrower;
+  };
 
-  Job* end(Loans::iterator loan);
+  Account& account_of(const NodeId& borrower);
+  Loan* find(std::uint64_t number, const NodeId& borrower);
+  Job* end(std::uint64_t number, const Loan& loan);
   unsigned retries_of(const Job& job) const;
   Verdict lost(Job* job, const End& end, bool suspect, bool to_blame);
 
   const unsigned retries_;
-  std::uint64_t next_ = 1;
-  Loans loans_;
+  Numbered<Loan> loans_;
   std::map<NodeId, Account> accounts_;
-  std::map<std::uint64_t, Loan> late_;  // each with a reference
+  // The one that was asked for last: most loans are made many at a time with one borrower. Null
+  // when it has been closed.
+  Account* last_ = nullptr;
+  std::map<std::uint64_t, Late> late_;
 };
 
 }  // namespace pp::runtime
