@@ -351,7 +351,7 @@ void Courier::settle(Job& job, const messages::Result& result) {
     // Relaxed: published by finish().
     job.state.fetch_or(Job::kEncoded, std::memory_order_relaxed);
   } else {
-    job.kind->store_failure(job, Failure(std::get<Failure>(result.outcome)));
+    job.kind->store_failure(job, Failure(*std::get<messages::Failed>(result.outcome)));
   }
   finish(job);
   job.release();

@@ -17,7 +17,7 @@ struct Message {
     steal @0 :Steal;
     grant @1 :Grant;
     returned @2 :List(Returned);
-    result @3 :List(Result);
+    results @3 :Results;
     load @4 :Load;
     leave @5 :Text;          # "I go": the peer lends this node nothing any more and answers that it has understood. Until that comes,
                              # grants may be under way to the leaver; it returns them. Then it ends the session.
@@ -57,20 +57,27 @@ struct Grant {
   }
   queued @3 :UInt32;       # at the victim, after this grant
   unasked @4 :Bool;
+  arguments @5 :Data;      # of all the jobs, one after the other: their first 256 MiB (a Data holds less than 512) ...
+  more @6 :List(Data);     # ... and what follows, in pieces
+  particulars @7 :List(Particulars);  # of those jobs that have any, in the order of the jobs
 }
 
 struct Job {
+  # Four words and no pointer: a grant may hold a thousand, and reading and sealing them is most of what the smallest jobs cost.
   number @0 :UInt64;
-  attempt @1 :UInt32;      # 1 for the first execution
-  function @2 :UInt64;     # its id in the function table that both have
-  arguments @3 :Data;      # their first 256 MiB (a Data holds less than 512) ...
-  id @4 :UInt64;           # the job's own, the same in every attempt: its random numbers and its children's ids come from it
-  timeout @5 :UInt64;      # nanoseconds of execution, then it is told to stop; 0: none
-  priority @6 :UInt8 = 1;  # 0 high, 1 normal, 2 low; there are no others
-  once @7 :Bool;           # it may be attempted once (retries = 0): begin it only while this link stands
-  placed @8 :Bool;         # it stays with this borrower: never returned as `wanted`
-  label @9 :Text;          # for people
-  more @10 :List(Data);    # ... and what follows, in pieces
+  function @1 :UInt64;     # its id in the function table that both have
+  id @2 :UInt64;           # the job's own, the same in every attempt: its random numbers and its children's ids come from it
+  attempt @3 :UInt32;      # 1 for the first execution
+  size @4 :UInt32;         # bytes of its arguments; those of all jobs are exactly what the grant has
+}
+
+struct Particulars {
+  job @0 :UInt32;          # its place among the jobs, from 0; each only once
+  timeout @1 :UInt64;      # nanoseconds of execution, then it is told to stop; 0: none
+  priority @2 :UInt8 = 1;  # 0 high, 1 normal, 2 low; there are no others
+  once @3 :Bool;           # it may be attempted once (retries = 0): begin it only while this link stands
+  placed @4 :Bool;         # it stays with this borrower: never returned as `wanted`
+  label @5 :Text;          # for people
 }
 
 struct Returned {
@@ -88,14 +95,18 @@ struct Returned {
   }
 }
 
+struct Results {
+  # Borrower to owner: done. The owner delivers those whose loans are still open.
+  results @0 :List(Result);
+  values @1 :Data;         # of all the results, one after the other: their first 256 MiB ...
+  more @2 :List(Data);     # ... and what follows, in pieces
+  failures @3 :List(Failure);  # of those that failed, in their order
+}
+
 struct Result {
-  # Borrower to owner: done. The owner delivers it if the loan is still open.
   number @0 :UInt64;
-  union {
-    value @1 :Data;        # its first 256 MiB ...
-    failure @2 :Failure;
-  }
-  more @3 :List(Data);     # ... and what follows, in pieces
+  size @1 :UInt32;         # bytes of its value; 0 if it failed
+  failed @2 :Bool;
 }
 
 struct Failure {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <pp/error.hpp>
 
@@ -37,6 +36,19 @@ NodeId node_id(capnp::Data::Reader data) {
   return node;
 }
 
+// Writes at the end of a message, without zeroing the room first.
+class Appender final : public kj::OutputStream {
+ public:
+  explicit Appender(Encoded& message) : message_(message) {}
+  void write(const void* bytes, std::size_t size) override {
+    const auto* first = static_cast<const std::byte*>(bytes);
+    message_.insert(message_.end(), first, first + size);
+  }
+
+ private:
+  Encoded& message_;
+};
+
 // Lets `fill` build a message whose variable parts take about `payload` bytes.
 template <class Fill>
 Encoded build(std::size_t payload, Fill fill) {
@@ -45,40 +57,66 @@ Encoded build(std::size_t payload, Fill fill) {
   thread_local std::vector<std::uint64_t> scratch;
   // A first segment that is large enough keeps the message in one piece. The builder wants it
   // zeroed and leaves it so.
-  constexpr std::size_t kKept = 8192;
+  constexpr std::size_t kKept = 32768;  // words: a full grant of small jobs
   std::vector<std::uint64_t> large;
   std::vector<std::uint64_t>& segment = words <= kKept ? scratch : large;
   if (segment.size() < words) segment.assign(std::max(words, std::min(kKept, 2 * words)), 0);
   capnp::MallocMessageBuilder builder(
       kj::arrayPtr(reinterpret_cast<capnp::word*>(segment.data()), segment.size()));
   fill(builder.initRoot<wire::Message>());
-  Encoded encoded(kHeaderBytes +
+  Encoded encoded;
+  encoded.reserve(kHeaderBytes +
                   capnp::computeSerializedSizeInWords(builder) * sizeof(capnp::word));
-  kj::ArrayOutputStream out(kj::arrayPtr(reinterpret_cast<kj::byte*>(encoded.data()) + kHeaderBytes,
-                                         encoded.size() - kHeaderBytes));
+  encoded.resize(kHeaderBytes);
+  Appender out(encoded);
   capnp::writeMessage(out, builder);
   return encoded;
 }
 
-constexpr std::size_t kPerEntry = 80;  // bytes that a list entry takes besides its data
+constexpr std::size_t kPerEntry = 80;  // bytes that most list entries take at most
 
 // Cap'n Proto's Data holds less than 512 MiB: what is longer than this goes on in further pieces.
 constexpr std::size_t kPiece = std::size_t{256} << 20;
 
-// What does not fit into the first Data of a job or a result.
-template <class Builder>
-void fill_more(Builder builder, std::span<const std::byte> whole) {
-  if (whole.size() <= kPiece) return;
-  const std::span<const std::byte> rest = whole.subspan(kPiece);
-  auto more = builder.initMore(static_cast<capnp::uint>((rest.size() - 1) / kPiece + 1));
-  for (capnp::uint i = 0; i < more.size(); ++i) {
-    const std::size_t from = i * kPiece;
-    more.set(i, data(rest.subspan(from, std::min(kPiece, rest.size() - from))));
+// Copies pieces, one after the other, into the Data of a message: the first, then more of them.
+class Joining {
+ public:
+  // `builder` has the first and `more`.
+  template <class Builder>
+  Joining(Builder builder, std::size_t size, capnp::Data::Builder first) : to_(first) {
+    if (size <= kPiece) return;
+    std::size_t rest = size - kPiece;
+    auto more = builder.initMore(static_cast<capnp::uint>((rest - 1) / kPiece + 1));
+    for (capnp::uint i = 0; i < more.size(); ++i) {
+      const std::size_t piece = std::min(kPiece, rest);
+      more_.push_back(more.init(i, static_cast<capnp::uint>(piece)));
+      rest -= piece;
+    }
   }
-}
 
-capnp::Data::Reader first_piece(std::span<const std::byte> whole) {
-  return data(whole.first(std::min(kPiece, whole.size())));
+  void add(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      if (at_ == to_.size()) {
+        to_ = more_[next_++];
+        at_ = 0;
+      }
+      const std::size_t piece = std::min(bytes.size(), to_.size() - at_);
+      std::memcpy(to_.begin() + at_, bytes.data(), piece);
+      at_ += piece;
+      bytes = bytes.subspan(piece);
+    }
+  }
+
+ private:
+  capnp::Data::Builder to_;
+  std::size_t at_ = 0;
+  std::vector<capnp::Data::Builder> more_;
+  std::size_t next_ = 0;
+};
+
+// The first Data for so many bytes.
+capnp::uint first_piece(std::size_t size) {
+  return static_cast<capnp::uint>(std::min(kPiece, size));
 }
 
 // About what it takes, its causes with it.
@@ -107,13 +145,12 @@ void fill_failure(wire::Failure::Builder builder, const Failure& failure, std::s
   }
 }
 
-void fill_job(wire::Job::Builder builder, const LentJob& job) {
-  builder.setNumber(job.number);
-  builder.setAttempt(job.attempt);
-  builder.setFunction(job.function);
-  builder.setArguments(first_piece(job.arguments));
-  fill_more(builder, job.arguments);
-  builder.setId(job.id);
+bool has_particulars(const LentJob& job) {
+  return job.timeout_nanoseconds != 0 || job.priority != 1 || job.once || job.placed ||
+         !job.label.empty();
+}
+
+void fill_particulars(wire::Particulars::Builder builder, const LentJob& job) {
   builder.setTimeout(job.timeout_nanoseconds);
   builder.setPriority(job.priority);
   builder.setOnce(job.once);
@@ -153,64 +190,106 @@ Failure read_failure(wire::Failure::Reader reader, std::size_t causes_left) {
   return failure;
 }
 
-// Puts together what came in pieces, and keeps it for as long as the message is being told.
+// What came in pieces, together, for as long as the message is being told; and shares of it, one
+// after the other.
 class Joined {
  public:
-  explicit Joined(std::size_t words) : left_(words * sizeof(capnp::word)), words_(words) {}
-
-  // The bytes that `first` begins and `more` goes on with.
-  std::span<const std::byte> whole(capnp::Data::Reader first,
-                                   capnp::List<capnp::Data>::Reader more) {
-    if (more.size() == 0) return bytes(first);
+  // The bytes that `first` begins and `more` goes on with; together not more than `words`.
+  Joined(capnp::Data::Reader first, capnp::List<capnp::Data>::Reader more, std::size_t words)
+      : left_(bytes(first)) {
+    if (more.size() == 0) return;
     std::vector<capnp::Data::Reader> pieces{first};
-    for (const auto piece : entries(more, words_, 1)) pieces.push_back(piece);
+    for (const auto piece : entries(more, words, 1)) pieces.push_back(piece);
     std::size_t size = 0;
     for (const auto piece : pieces) size += piece.size();
     // Pieces may lie on top of each other: all that is put together fits into the message.
-    if (size > left_) throw Error("pieces longer than their message");
-    left_ -= size;
-    std::vector<std::byte>& joined = kept_.emplace_back();
-    joined.reserve(size);
+    if (size > words * sizeof(capnp::word)) throw Error("pieces longer than their message");
+    joined_.reserve(size);
     for (const auto piece : pieces) {
-      joined.insert(joined.end(), bytes(piece).begin(), bytes(piece).end());
+      joined_.insert(joined_.end(), bytes(piece).begin(), bytes(piece).end());
     }
-    return joined;
+    left_ = joined_;
+  }
+  Joined(const Joined&) = delete;
+  Joined& operator=(const Joined&) = delete;
+
+  std::span<const std::byte> share(std::size_t size) {
+    if (size > left_.size()) throw Error("fewer bytes than its entries have");
+    const std::span<const std::byte> share = left_.first(size);
+    left_ = left_.subspan(size);
+    return share;
+  }
+  void check_all_shared() const {
+    if (!left_.empty()) throw Error("more bytes than its entries have");
   }
 
  private:
-  std::size_t left_;  // bytes that may still be put together
-  std::size_t words_;
-  std::deque<std::vector<std::byte>> kept_;
+  std::span<const std::byte> left_;
+  std::vector<std::byte> joined_;
 };
 
-LentJob read_job(wire::Job::Reader reader, Joined& joined) {
-  LentJob job;
-  job.number = reader.getNumber();
-  job.attempt = reader.getAttempt();
-  job.function = reader.getFunction();
-  job.arguments = joined.whole(reader.getArguments(), reader.getMore());
-  job.id = reader.getId();
+void read_particulars(wire::Particulars::Reader reader, LentJob& job) {
   job.timeout_nanoseconds = reader.getTimeout();
   job.priority = reader.getPriority();
   if (job.priority > 2) throw Error("unknown priority of a job");
   job.once = reader.getOnce();
   job.placed = reader.getPlaced();
   job.label = {reader.getLabel().cStr(), reader.getLabel().size()};
-  return job;
+}
+
+void read_jobs(wire::Grant::Reader reader, std::size_t words, Listener& listener) {
+  Grant grant;
+  grant.queued = reader.getQueued();
+  grant.unasked = reader.getUnasked();
+  Joined arguments(reader.getArguments(), reader.getMore(), words);
+  const auto jobs = entries(reader.getJobs(), words, 4);
+  grant.jobs.reserve(jobs.size());
+  for (const auto one : jobs) {
+    LentJob& job = grant.jobs.emplace_back();
+    job.number = one.getNumber();
+    job.attempt = one.getAttempt();
+    job.function = one.getFunction();
+    job.id = one.getId();
+    job.arguments = arguments.share(one.getSize());
+  }
+  arguments.check_all_shared();
+  std::size_t next = 0;
+  for (const auto one : entries(reader.getParticulars(), words, 3)) {
+    const std::size_t job = one.getJob();
+    if (job < next || job >= grant.jobs.size()) throw Error("particulars of no job");
+    next = job + 1;
+    read_particulars(one, grant.jobs[job]);
+  }
+  listener.on(grant);
+}
+
+void read_results(wire::Results::Reader reader, std::size_t words, Listener& listener) {
+  Joined values(reader.getValues(), reader.getMore(), words);
+  const auto results = entries(reader.getResults(), words, 2);
+  const auto failures = entries(reader.getFailures(), words, 7);
+  capnp::uint failed = 0;
+  std::vector<Result> all;
+  all.reserve(results.size());
+  for (const auto one : results) {
+    const std::span<const std::byte> value = values.share(one.getSize());
+    if (!one.getFailed()) {
+      all.push_back({one.getNumber(), value});
+    } else if (failed == failures.size() || !value.empty()) {
+      throw Error("a result that failed without a failure");
+    } else {
+      all.push_back(
+          {one.getNumber(), Failed(read_failure(failures[failed++], Failure::kMostCauses))});
+    }
+  }
+  values.check_all_shared();
+  if (failed != failures.size()) throw Error("a failure without its result");
+  listener.on(std::span<const Result>(all));
 }
 
 void read_grant(wire::Grant::Reader reader, std::size_t words, Listener& listener) {
   switch (reader.which()) {
-    case wire::Grant::JOBS: {
-      Grant grant;
-      grant.queued = reader.getQueued();
-      grant.unasked = reader.getUnasked();
-      Joined joined(words);
-      for (const auto job : entries(reader.getJobs(), words, 8)) {
-        grant.jobs.push_back(read_job(job, joined));
-      }
-      return listener.on(grant);
-    }
+    case wire::Grant::JOBS:
+      return read_jobs(reader, words, listener);
     case wire::Grant::REDIRECT:
       return listener.on(Redirect{node_id(reader.getRedirect()), reader.getQueued()});
     case wire::Grant::NONE:
@@ -249,19 +328,8 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
       }
       return listener.on(std::span<const Returned>(all));
     }
-    case wire::Message::RESULT: {
-      std::vector<Result> all;
-      Joined joined(words);
-      for (const auto one : entries(message.getResult(), words, 4)) {
-        all.emplace_back().number = one.getNumber();
-        if (one.isValue()) {
-          all.back().outcome = joined.whole(one.getValue(), one.getMore());
-        } else {
-          all.back().outcome = read_failure(one.getFailure(), Failure::kMostCauses);
-        }
-      }
-      return listener.on(std::span<const Result>(all));
-    }
+    case wire::Message::RESULTS:
+      return read_results(message.getResults(), words, listener);
     case wire::Message::LOAD: {
       const auto load = message.getLoad();
       return listener.on(Load{load.getQueued(), load.getIdle(), load.getJobs(),
@@ -314,17 +382,39 @@ Encoded encode(const Steal& steal) {
 }
 
 Encoded encode(const Grant& grant) {
+  std::size_t arguments = 0;
   std::size_t payload = 0;
+  std::size_t particular = 0;
   for (const LentJob& job : grant.jobs) {
-    payload += job.arguments.size() + job.label.size() + kPerEntry;
+    arguments += job.arguments.size();
+    payload += sizeof(std::uint64_t) * 4;
+    if (!has_particulars(job)) continue;
+    ++particular;
+    payload += job.label.size() + kPerEntry;
   }
-  return build(payload, [&](wire::Message::Builder message) {
+  return build(arguments + payload, [&](wire::Message::Builder message) {
     auto builder = message.initGrant();
     builder.setQueued(grant.queued);
     builder.setUnasked(grant.unasked);
     auto jobs = builder.initJobs(static_cast<capnp::uint>(grant.jobs.size()));
+    Joining joining(builder, arguments, builder.initArguments(first_piece(arguments)));
     for (capnp::uint i = 0; i < jobs.size(); ++i) {
-      fill_job(jobs[i], grant.jobs[i]);
+      const LentJob& job = grant.jobs[i];
+      auto one = jobs[i];
+      one.setNumber(job.number);
+      one.setFunction(job.function);
+      one.setId(job.id);
+      one.setAttempt(job.attempt);
+      one.setSize(static_cast<std::uint32_t>(job.arguments.size()));
+      joining.add(job.arguments);
+    }
+    if (particular == 0) return;
+    auto particulars = builder.initParticulars(static_cast<capnp::uint>(particular));
+    capnp::uint next = 0;
+    for (capnp::uint i = 0; i < jobs.size(); ++i) {
+      if (!has_particulars(grant.jobs[i])) continue;
+      particulars[next].setJob(i);
+      fill_particulars(particulars[next++], grant.jobs[i]);
     }
   });
 }
@@ -357,24 +447,33 @@ Encoded encode(std::span<const Returned> returned) {
 }
 
 Encoded encode(std::span<const Result> results) {
+  std::size_t values = 0;
   std::size_t payload = 0;
+  std::size_t failed = 0;
   for (const Result& result : results) {
-    payload += kPerEntry;
+    payload += sizeof(std::uint64_t) * 2;
     if (const auto* value = std::get_if<0>(&result.outcome)) {
-      payload += value->size();
+      values += value->size();
     } else {
-      payload += size_of(std::get<1>(result.outcome));
+      ++failed;
+      payload += size_of(*std::get<Failed>(result.outcome));
     }
   }
-  return build(payload, [&](wire::Message::Builder message) {
-    auto list = message.initResult(static_cast<capnp::uint>(results.size()));
+  return build(values + payload, [&](wire::Message::Builder message) {
+    auto builder = message.initResults();
+    auto list = builder.initResults(static_cast<capnp::uint>(results.size()));
+    Joining joining(builder, values, builder.initValues(first_piece(values)));
+    auto failures = builder.initFailures(static_cast<capnp::uint>(failed));
+    capnp::uint next = 0;
     for (capnp::uint i = 0; i < list.size(); ++i) {
-      list[i].setNumber(results[i].number);
+      auto one = list[i];
+      one.setNumber(results[i].number);
       if (const auto* value = std::get_if<0>(&results[i].outcome)) {
-        list[i].setValue(first_piece(*value));
-        fill_more(list[i], *value);
+        one.setSize(static_cast<std::uint32_t>(value->size()));
+        joining.add(*value);
       } else {
-        fill_failure(list[i].initFailure(), std::get<1>(results[i].outcome), Failure::kMostCauses);
+        one.setFailed(true);
+        fill_failure(failures[next++], *std::get<Failed>(results[i].outcome), Failure::kMostCauses);
       }
     }
   });

@@ -4,12 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <pp/codec.hpp>
 #include <pp/errors.hpp>
 #include <pp/node_id.hpp>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -62,9 +64,19 @@ struct Returned {
   Reason reason{};
 };
 
+// Apart: few results are failures, and the others need not be as large.
+class Failed {
+ public:
+  Failed(Failure failure) : failure_(std::make_shared<const Failure>(std::move(failure))) {}
+  const Failure& operator*() const { return *failure_; }
+
+ private:
+  std::shared_ptr<const Failure> failure_;
+};
+
 struct Result {
   std::uint64_t number = 0;
-  std::variant<std::span<const std::byte>, Failure> outcome;
+  std::variant<std::span<const std::byte>, Failed> outcome;
 };
 
 struct Load {

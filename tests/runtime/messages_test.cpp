@@ -72,8 +72,8 @@ class Scribe final : public Listener {
         tell("value", each.number, content(*value));
       } else {
         tell("failure", each.number);
-        for (const Failure* one = &std::get<1>(each.outcome); one; one = one->cause.get()) {
-          if (one != &std::get<1>(each.outcome)) tell("because");
+        for (const Failure* one = &*std::get<1>(each.outcome); one; one = one->cause.get()) {
+          if (one != &*std::get<1>(each.outcome)) tell("because");
           tell(static_cast<int>(one->kind), one->type, one->message, one->node, one->function,
                one->attempt);
           if (!one->payload.empty()) tell("payload", content(one->payload));
@@ -369,13 +369,13 @@ std::uint64_t list_pointer(std::int32_t offset, std::uint64_t element, std::uint
   return static_cast<std::uint32_t>(offset * 4 + 1) | element << 32 | count << 35;
 }
 
-// The failure lies in words 9 to 15 behind the header: one of data, six pointers of which the last
+// The failure lies in words 12 to 18 behind the header: one of data, six pointers of which the last
 // is its cause.
 TEST(Messages, a_failure_that_is_its_own_cause_has_eight_of_them) {
   std::vector<std::uint64_t> words = words_of(encode(std::vector{Result{1, with_causes(0)}}));
-  ASSERT_EQ(words[kBody + 7], struct_pointer(1, 1, 6));
-  ASSERT_EQ(words[kBody + 15], 0u);
-  words[kBody + 15] = struct_pointer(-7, 1, 6);
+  ASSERT_EQ(words[kBody + 11], struct_pointer(1, 1, 6));
+  ASSERT_EQ(words[kBody + 18], 0u);
+  words[kBody + 18] = struct_pointer(-7, 1, 6);
   words.resize(words.size() + 1000);  // room: not the length of the message is to be the limit
   const std::string endless = heard(message_of(words));
   std::size_t causes = 0;
@@ -386,14 +386,17 @@ TEST(Messages, a_failure_that_is_its_own_cause_has_eight_of_them) {
 // A job with arguments of so many bytes, the first words of which are taken for pointers to further
 // pieces: each is `size` bytes of these same arguments, where the pointers end and a word later
 // each time. Behind the header:
-//   words 7 to 14   the job: five of data, then where its arguments, label and further pieces are
-//   words 15 ...    the arguments
+//   words 5 to 8    where the grant's jobs, arguments, further pieces and particulars are
+//   words 10 to 13  the job; the last has its attempt and the size of its arguments
+//   words 14 ...    the arguments
 Encoded in_pieces(const std::string& arguments, std::uint64_t pieces, std::size_t size) {
   std::vector<std::uint64_t> words = words_of(encode(Grant{{{1, 1, 1, bytes(arguments)}}, 0}));
-  EXPECT_EQ(words[kBody + 12], list_pointer(2, 2, arguments.size()));
-  words[kBody + 14] = list_pointer(0, 6, pieces);
+  EXPECT_EQ(words[kBody + 6], list_pointer(7, 2, arguments.size()));
+  EXPECT_EQ(words[kBody + 13], 1 | std::uint64_t{arguments.size()} << 32);
+  words[kBody + 7] = list_pointer(6, 6, pieces);
+  words[kBody + 13] = 1 | std::uint64_t{arguments.size() + pieces * size} << 32;
   for (std::size_t i = 0; i < pieces; ++i) {
-    words[kBody + 15 + i] = list_pointer(static_cast<std::int32_t>(pieces) - 1, 2, size);
+    words[kBody + 14 + i] = list_pointer(static_cast<std::int32_t>(pieces) - 1, 2, size);
   }
   return message_of(words);
 }
@@ -418,20 +421,63 @@ TEST(Messages, pieces_longer_than_their_message_are_refused) {
   }
 }
 
-// As above, with a second job at words 15 to 22 that is given the first one's further pieces too:
-// each has room in the message, both do not.
-TEST(Messages, pieces_of_all_jobs_together_are_no_longer_than_their_message) {
-  const std::string arguments(8000, 'a');
-  std::vector<std::uint64_t> words =
-      words_of(encode(Grant{{{1, 1, 1, bytes(arguments)}, {2, 1, 1, {}}}, 0}));
-  ASSERT_EQ(words[kBody + 12], list_pointer(10, 2, arguments.size()));
-  ASSERT_EQ(words.size(), kBody + 1023);
-  words[kBody + 14] = list_pointer(8, 6, 1);
-  words[kBody + 23] = list_pointer(0, 2, 100);
-  EXPECT_NO_THROW(heard(message_of(words)));
-  words[kBody + 22] = list_pointer(0, 6, 1);
+void refused(const std::vector<std::uint64_t>& words, const std::string& why) {
   Scribe scribe;
-  EXPECT_THROW(decode(message_of(words), scribe), Error);
+  try {
+    decode(message_of(words), scribe);
+    ADD_FAILURE() << "accepted, not refused as: " << why;
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()), why);
+  }
+  EXPECT_EQ(scribe.story, "");
+}
+
+// Words 10 to 13 and 14 to 17 behind the header are the jobs.
+TEST(Messages, jobs_have_exactly_the_arguments_that_came_with_them) {
+  const std::vector<std::uint64_t> words =
+      words_of(encode(Grant{{{1, 1, 1, bytes("12345678")}, {2, 1, 1, bytes("abc")}}, 0}));
+  ASSERT_EQ(words[kBody + 17], 1 | std::uint64_t{3} << 32);
+  for (const std::uint64_t size : {4ull, 100ull, 0xffff'ffffull}) {
+    auto more = words;
+    more[kBody + 17] = 1 | size << 32;
+    refused(more, "fewer bytes than its entries have");
+  }
+  for (const std::uint64_t size : {0ull, 2ull}) {
+    auto fewer = words;
+    fewer[kBody + 17] = 1 | size << 32;
+    refused(fewer, "more bytes than its entries have");
+  }
+}
+
+// Words 14 to 16 and 17 to 19 behind the header are the particulars of the jobs at words 10 to 13
+// (they have no arguments): a job's place, its time, and the pointer to its label.
+TEST(Messages, particulars_are_of_jobs_that_are_there_and_of_each_once) {
+  LentJob low{1, 1, 1, {}};
+  low.priority = 2;
+  std::vector<std::uint64_t> words = words_of(encode(Grant{{low, low}, 0}));
+  const std::size_t first = words.size() - 6;
+  ASSERT_EQ(words[first + 3] & 0xffff'ffff, 1u);
+  const std::string plain = "job|1|1|1||priority|2|";
+  ASSERT_EQ(heard(message_of(words)), "grant|0|" + plain + plain);
+  const std::uint64_t kept = words[first + 3] & ~0xffff'ffffull;
+  for (const std::uint64_t job : {0ull, 2ull, 0xffff'ffffull}) {
+    words[first + 3] = kept | job;
+    refused(words, "particulars of no job");
+  }
+}
+
+// Words 9 and 10 behind the header are the result: its number, then its size and whether it failed.
+TEST(Messages, a_result_has_a_value_or_a_failure_and_not_both) {
+  std::vector<std::uint64_t> value = words_of(encode(std::vector{Result{1, bytes("12345678")}}));
+  ASSERT_EQ(value[kBody + 10], 8u);
+  value[kBody + 10] |= std::uint64_t{1} << 32;
+  refused(value, "a result that failed without a failure");
+  value[kBody + 10] = 0;
+  refused(value, "more bytes than its entries have");
+  std::vector<std::uint64_t> failed = words_of(encode(std::vector{Result{1, failure()}}));
+  ASSERT_EQ(failed[kBody + 10], std::uint64_t{1} << 32);
+  failed[kBody + 10] = 0;
+  refused(failed, "a failure without its result");
 }
 
 TEST(Messages, more_than_one_data_holds_comes_back) {
@@ -548,12 +594,14 @@ TEST(Messages, noise_is_refused_or_harmless) {
 //   word 0  segment table: one segment of so many words
 //   word 1  pointer to the message: 1 word of data, 1 pointer
 //   word 2  the message's data: which of its kinds it is
-//   word 3  its pointer: a list of structs, 0 words in all
+//   word 3  its pointer: a list of structs, 0 words in all; or of results, to these, the first of
+//           whose four pointers is one to the list
 //   word 4  the list's tag: how many structs, of 0 words each
 Encoded list_of_nothing(const Encoded& like, std::uint64_t entries) {
   std::vector<std::uint64_t> words = words_of(like);
-  words[kBody + 3] = 1 | std::uint64_t{7} << 32;
-  words[kBody + 4] = entries << 2;
+  const bool results = words[kBody + 3] == struct_pointer(0, 0, 4);
+  words[kBody + (results ? 4 : 3)] = list_pointer(results ? 3 : 0, 7, 0);
+  words[kBody + (results ? 8 : 4)] = entries << 2;
   return message_of(words);
 }
 
