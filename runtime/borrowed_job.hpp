@@ -11,8 +11,8 @@
 #include <pp/transport.hpp>
 #include <span>
 #include <string>
-#include <variant>
 
+#include "parcel.hpp"
 #include "rules.hpp"
 
 namespace pp::runtime {
@@ -39,24 +39,23 @@ class BorrowedJob final : public Job {
   // `function` and `desk` must outlive it.
   BorrowedJob(const NodeId& owner_, std::uint64_t number_, std::uint32_t attempt_,
               const Function& function_, std::span<const std::byte> arguments, Desk& desk)
-      : Job(kKind, &function_, 1),
-        owner(owner_),
-        number(number_),
-        arguments_(arguments.begin(), arguments.end()),
-        desk_(desk) {
+      : Job(kKind, &function_, 1), owner(owner_), number(number_), parcel_(arguments), desk_(desk) {
     attempt = attempt_;
   }
 
-  using Outcome = std::variant<codec::Bytes, Failure>;
+  static void* operator new(std::size_t bytes) { return allocate_job(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept { free_job(memory, bytes); }
 
-  // After it was completed.
-  Outcome& outcome() { return outcome_; }
+  // How it ended, after it was completed: with the failure if there is one, else with the value.
+  const Failure* failure() const { return failure_.get(); }
+  std::span<const std::byte> value() const { return parcel_.bytes(); }
 
   // What it is to be run with; and its end, for whoever runs it otherwise than by calling its
   // function: a simulation. REQUIRES: the caller holds the claim, and calls finish() and deliver()
   // afterwards.
-  std::span<const std::byte> arguments() const { return arguments_; }
-  void store(Outcome outcome) { outcome_ = std::move(outcome); }
+  std::span<const std::byte> arguments() const { return parcel_.bytes(); }
+  void store(codec::Bytes value) { parcel_.take(value); }
+  void store(Failure failure) { failure_ = std::make_unique<Failure>(std::move(failure)); }
 
   const NodeId owner;
   const std::uint64_t number;     // of the loan
@@ -75,9 +74,9 @@ class BorrowedJob final : public Job {
   static void destroy(Job* job) noexcept;
   static const JobKind kKind;
 
-  const codec::Bytes arguments_;
+  Parcel parcel_;                      // its arguments until it has been run, its value afterwards
   std::unique_ptr<EncodedTask> task_;  // from its begin to its end, if it is a coroutine
-  Outcome outcome_;
+  std::unique_ptr<Failure> failure_;
   Desk& desk_;
 #ifdef PP_RULES_CAN_BREAK
   const Counted counted_{};

@@ -57,7 +57,7 @@ struct Piece final : Job {
   static Piece& of(Job& job) { return static_cast<Piece&>(job); }
   static Ran run(Job& job) noexcept;
   static void encode_arguments(const Job& job, codec::Bytes& out);
-  static void store_encoded(Job& job, codec::Bytes&& result);
+  static bool store_encoded(Job& job, std::span<const std::byte> result);
   static void store_failure(Job& job, Failure&& failure);
   static void deliver(Job& job) noexcept;
   static void destroy(Job* job) noexcept;
@@ -147,11 +147,12 @@ void Piece::encode_arguments(const Job& job, codec::Bytes& out) {
 }
 
 // On the courier: no value of the user's is decoded here.
-void Piece::store_encoded(Job& job, codec::Bytes&& result) {
+bool Piece::store_encoded(Job& job, std::span<const std::byte> result) {
   Piece& piece = of(job);
   piece.bulk->unlist(piece);
-  piece.bulk->arrived(piece, std::move(result));
+  piece.bulk->arrived(piece, codec::Bytes(result.begin(), result.end()));
   piece.bulk->complete(piece.first, piece.last);
+  return false;
 }
 
 void Piece::store_failure(Job& job, Failure&& failure) {

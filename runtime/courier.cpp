@@ -14,9 +14,8 @@ constexpr std::size_t kResultsPerMessage = 64 * 1024;  // bytes, about
 constexpr std::size_t kResultsPerTurn = 1024 * 1024;   // likewise
 
 // Bytes of its result, about.
-std::size_t size_of(BorrowedJob& job) {
-  const auto* value = std::get_if<codec::Bytes>(&job.outcome());
-  return sizeof(messages::Result) + (value == nullptr ? 0 : value->size());
+std::size_t size_of(const BorrowedJob& job) {
+  return sizeof(messages::Result) + (job.failure() != nullptr ? 0 : job.value().size());
 }
 
 }  // namespace
@@ -118,9 +117,15 @@ void Courier::turn(Clock::time_point now) {
   go_on_leaving(now);
 }
 
+// Whoever put in the first has woken the courier, or is about to.
 void Courier::completed(BorrowedJob& job) {
-  completed_.lock()->push_back(&job);
-  wake();
+  bool first = false;
+  {
+    auto completed = completed_.lock();
+    first = completed->empty();
+    completed->push_back(&job);
+  }
+  if (first) wake();
 }
 
 void Courier::recall(Job& job) {
@@ -169,13 +174,12 @@ void Courier::send_results(std::size_t most_bytes) {
     if (link->results.empty()) owners.push_back(link);
     messages::Result& result = link->results.emplace_back();
     result.number = job->number;
-    if (const auto* value = std::get_if<codec::Bytes>(&job->outcome())) {
-      result.outcome = std::span<const std::byte>(*value);
-      link->results_bytes += value->size();
+    if (job->failure() != nullptr) {
+      result.outcome = *job->failure();
     } else {
-      result.outcome = std::move(std::get<Failure>(job->outcome()));
+      result.outcome = job->value();
     }
-    link->results_bytes += sizeof result;
+    link->results_bytes += size_of(*job);
     if (link->results_bytes > kResultsPerMessage) deliver_results(*link);
   }
   for (LinkRecord* link : owners) deliver_results(*link);

@@ -283,8 +283,7 @@ class Courier final : public Crew::Outside,
   void put_back(const std::vector<Job*>& jobs);
   void put_back(Job& job);
   bool encode(Job& job, codec::Bytes& arguments);
-  messages::LentJob describe(const Job& job, std::uint64_t number,
-                             std::span<const std::byte> arguments) const;
+  messages::LentJob describe(const Job& job, std::uint64_t number) const;
   bool give_back(const Victim::Thief& thief, std::size_t most);
   void return_unwanted();
   std::map<NodeId, std::size_t> return_borrowed(const std::vector<Job*>& jobs,
@@ -303,6 +302,7 @@ class Courier final : public Crew::Outside,
   void add_borrowed(BorrowedJob& job, LinkRecord& link);
   void forget_borrowed(BorrowedJob& job);
   void settle(Job& job, const messages::Result& result);
+  static void store(Job& job, const messages::Result& result);
   void fail(Job& job, Failure failure);
   NodeView view_of(const discovery::Member& member) const;
   void call_back(const std::vector<NodeCallback>& callbacks, const NodeView& view);

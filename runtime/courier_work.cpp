@@ -74,26 +74,26 @@ bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked, bool al
   LinkRecord& link = *peer(to)->link;
   messages::Grant grant;
   grant.unasked = unasked;
-  std::vector<codec::Bytes> arguments;
-  arguments.reserve(std::min(jobs.size(), kMostJobs));  // the grant refers to them
-  std::size_t bytes = 0;
+  grant.jobs.reserve(std::min(jobs.size(), kMostJobs));
+  codec::Bytes arguments;  // of all, one after the other
+  std::vector<std::size_t> ends;
+  ends.reserve(grant.jobs.capacity());
   std::size_t done = 0;
-  for (; done < jobs.size() && bytes < kGrantBytes && grant.jobs.size() < kMostJobs; ++done) {
+  for (; done < jobs.size() && arguments.size() < kGrantBytes && grant.jobs.size() < kMostJobs;
+       ++done) {
     Job& job = *jobs[done];
     if (job.told_to_stop()) {
       fail(job, cancelled(job));
       continue;
     }
-    codec::Bytes& encoded = arguments.emplace_back();
-    if (!encode(job, encoded)) {
-      arguments.pop_back();
-      continue;
-    }
-    bytes += encoded.size();
+    if (!encode(job, arguments)) continue;
+    ends.push_back(arguments.size());
     const std::uint64_t number = ledger_.lend(job, link.node, alone, now_);
-    grant.jobs.push_back(describe(job, number, encoded));
+    grant.jobs.push_back(describe(job, number));
     if (alone) grant.jobs.back().placed = true;
   }
+  for (std::size_t i = 0, begin = 0; i < ends.size(); begin = ends[i++])
+    grant.jobs[i].arguments = std::span(arguments).subspan(begin, ends[i] - begin);
   jobs.erase(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(done));
   if (grant.jobs.empty()) return false;
   board_.lock()->lent += grant.jobs.size();
@@ -216,14 +216,12 @@ void Courier::ask_for(const std::set<NodeId>& nodes) {
   }
 }
 
-// What the borrower is told of a job.
-messages::LentJob Courier::describe(const Job& job, std::uint64_t number,
-                                    std::span<const std::byte> arguments) const {
+// What the borrower is told of a job, but for its arguments.
+messages::LentJob Courier::describe(const Job& job, std::uint64_t number) const {
   messages::LentJob lent;
   lent.number = number;
   lent.attempt = job.attempt;
   lent.function = job.function->id;
-  lent.arguments = arguments;
   lent.id = job.id;
   lent.priority = static_cast<std::uint8_t>(job.priority);
   lent.placed = job.place == Where::Kind::kNode;
@@ -236,17 +234,20 @@ messages::LentJob Courier::describe(const Job& job, std::uint64_t number,
   return lent;
 }
 
-// False: it cannot travel after all, and was put back to be run here, or has failed.
+// Appends them. False: it cannot travel after all, and was put back to be run here, or has failed.
 bool Courier::encode(Job& job, codec::Bytes& arguments) {
   std::string why;
+  const std::size_t before = arguments.size();
   try {
     job.kind->encode_arguments(job, arguments);
-    if (arguments.size() <= kMostEncoded) return true;
-    why = "they take " + std::to_string(arguments.size()) + " bytes encoded, at most " +
+    const std::size_t size = arguments.size() - before;
+    if (size <= kMostEncoded) return true;
+    why = "they take " + std::to_string(size) + " bytes encoded, at most " +
           std::to_string(kMostEncoded) + " can travel";
   } catch (...) {  // the user's own serialize, or a value nested too deeply
     why = describe_current_exception().message;
   }
+  arguments.resize(before);
   if (!job.runs_here()) {
     fail(job,
          Failure::of(Failure::Kind::kUndecodable,
@@ -344,15 +345,19 @@ void Courier::keep_to_its_place(Ledger::Verdict& verdict, const std::string& how
   verdict.message = how;
 }
 
-// Takes over the reference of a lent job.
-void Courier::settle(Job& job, const messages::Result& result) {
+void Courier::store(Job& job, const messages::Result& result) {
   if (const auto* value = std::get_if<0>(&result.outcome)) {
-    job.kind->store_encoded(job, codec::Bytes(value->begin(), value->end()));
-    // Relaxed: published by finish().
-    job.state.fetch_or(Job::kEncoded, std::memory_order_relaxed);
+    // Relaxed: published by mark_done().
+    if (!job.kind->store_encoded(job, *value))
+      job.state.fetch_or(Job::kEncoded, std::memory_order_relaxed);
   } else {
     job.kind->store_failure(job, Failure(*std::get<messages::Failed>(result.outcome)));
   }
+}
+
+// Takes over the reference of a lent job.
+void Courier::settle(Job& job, const messages::Result& result) {
+  store(job, result);
   finish(job);
   job.release();
 }
@@ -397,8 +402,12 @@ void Courier::on(const messages::Grant& grant) {
   const bool leaving = this->leaving();
   std::vector<messages::Returned> back;
   bool unknown = false;
+  std::vector<Job*> borrowed;
+  borrowed.reserve(grant.jobs.size());
+  const Function* function = nullptr;
   for (const messages::LentJob& lent : grant.jobs) {
-    const Function* function = parts_.functions.find(lent.function);
+    if (function == nullptr || function->id != lent.function)
+      function = parts_.functions.find(lent.function);
     unknown = unknown || function == nullptr;
     if (leaving || function == nullptr) {
       back.push_back({lent.number, false,
@@ -421,9 +430,12 @@ void Courier::on(const messages::Grant& grant) {
       if (lent.once) options.retries = 0;
     }
     add_borrowed(*job, link);
-    parts_.queue.push(job);
-    workforce_->announce();
+    borrowed.push_back(job);
   }
+  parts_.queue.push_borrowed(borrowed);
+  // Each calls one worker, and who finds more than one job there calls the next.
+  for (std::size_t i = std::min<std::size_t>(borrowed.size(), workforce_->workers()); i > 0; --i)
+    workforce_->announce();
   return_unwanted();
   if (!back.empty()) deliver(link, messages::encode(back));
   if (unknown) misbehaved(who(speaker_) + " lends jobs of functions that this program has not");
@@ -474,14 +486,37 @@ void Courier::on(std::span<const messages::Result> results) {
   std::uint64_t late = 0;
   bool invented = false;
   moved(results.size());
+  // Who waits for one of them is told a moment later, when some more are done, too: a thread that
+  // collects results would otherwise be woken for each, since it waits for the next one already.
+  constexpr std::size_t kToldAtOnce = 64;
+  std::vector<std::pair<Job*, std::uint32_t>> awaited;  // each with a reference
+  const auto tell = [&awaited] {
+    for (const auto& [job, waiting] : awaited) {
+      tell_done(*job, waiting);
+      job->release();
+    }
+    awaited.clear();
+  };
+  std::size_t untold = 0;
   for (const messages::Result& result : results) {
+    if (untold += awaited.empty() ? 0 : 1; untold == kToldAtOnce) {
+      tell();
+      untold = 0;
+    }
     if (Job* job = ledger_.settle(result.number, borrower)) {
-      settle(*job, result);
+      store(*job, result);
+      const std::uint32_t waiting = job->mark_done();
+      if ((waiting & (Job::kAwaited | Job::kWatched)) != 0) {
+        awaited.emplace_back(job, waiting);
+      } else {
+        job->release();
+      }
     } else if (!take_late(result, borrower)) {
       ++late;
       invented = invented || !ledger_.has_lent(result.number);
     }
   }
+  tell();
   if (invented) misbehaved(who(speaker_) + " sends results of jobs that this node has never lent");
   if (late > 0) board_.lock()->late += late;
 }

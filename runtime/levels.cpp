@@ -20,6 +20,13 @@ void Levels::insert(Job* job, bool oldest) {
   publish(*lists, level);
 }
 
+void Levels::push_all(std::span<Job* const> jobs) {
+  auto lists = lists_.lock();
+  auto& list = (*lists)[at(Priority::kNormal)];
+  list.insert(list.end(), jobs.begin(), jobs.end());
+  publish(*lists, at(Priority::kNormal));
+}
+
 Job* Levels::take(Priority priority, Job::Phase claim) {
   const std::size_t level = at(priority);
   if (sizes_[level].load() == 0) return nullptr;
@@ -44,11 +51,20 @@ Job* Levels::take(Priority priority, Job::Phase claim) {
 }
 
 void Levels::take(Priority priority, Job::Phase claim, std::size_t most, std::vector<Job*>& taken) {
-  while (taken.size() < most) {
-    Job* job = take(priority, claim);
-    if (job == nullptr) return;
-    taken.push_back(job);
+  const std::size_t level = at(priority);
+  if (taken.size() >= most || sizes_[level].load() == 0) return;
+  std::vector<Job*> dead;  // as above
+  {
+    auto lists = lists_.lock();
+    auto& list = (*lists)[level];
+    while (taken.size() < most && !list.empty()) {
+      Job* job = list.front();
+      list.pop_front();
+      (job->claim(claim) ? taken : dead).push_back(job);
+    }
+    publish(*lists, level);
   }
+  for (Job* job : dead) job->release();
 }
 
 std::vector<Job*> Levels::take_newest(std::size_t most) {

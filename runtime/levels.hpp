@@ -7,6 +7,7 @@
 #include <deque>
 #include <pp/job.hpp>
 #include <pp/job_options.hpp>
+#include <span>
 #include <vector>
 
 #include "guarded.hpp"
@@ -21,6 +22,8 @@ class Levels {
   explicit Levels(std::atomic<std::size_t>* high = nullptr) : high_(high) {}
 
   void push(Job* job) { insert(job, false); }
+  // All of normal priority.
+  void push_all(std::span<Job* const> jobs);
   // Came back: it goes before all others of its priority.
   void push_oldest(Job* job) { insert(job, true); }
 

@@ -1,6 +1,7 @@
 // Queue: who takes what from where.
 #include "queue.hpp"
 
+#include <algorithm>
 #include <cassert>
 
 namespace pp::runtime {
@@ -39,6 +40,14 @@ Levels& Queue::list_of(const Job& job) {
 void Queue::push(Job* job) {
   list_of(*job).push(job);
   note_size();
+}
+
+void Queue::push_borrowed(std::span<Job* const> jobs) {
+  const bool usual = std::all_of(jobs.begin(), jobs.end(), [this](const Job* job) {
+    return job->priority == Priority::kNormal && &list_of(*job) == &borrowed_;
+  });
+  if (usual) return borrowed_.push_all(jobs);
+  for (Job* job : jobs) push(job);
 }
 
 void Queue::push_oldest(Job* job) {

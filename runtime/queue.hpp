@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <pp/job.hpp>
+#include <span>
 #include <vector>
 
 #include "deque.hpp"
@@ -58,6 +59,9 @@ class Queue {
 
   // Any thread. Where it goes is told by the job itself: its kind, its place and its priority.
   void push(Job* job);
+  // Borrowed jobs that may go back, many of them at once: as push() of each. Where there is none of
+  // another priority, one lock does.
+  void push_borrowed(std::span<Job* const> jobs);
   // The same, in front of the others of its priority: it has been taken before.
   void push_oldest(Job* job);
 

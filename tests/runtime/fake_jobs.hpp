@@ -5,6 +5,7 @@
 #include <memory>
 #include <pp/codec.hpp>
 #include <pp/job.hpp>
+#include <span>
 #include <vector>
 
 namespace pp::runtime {
@@ -46,7 +47,7 @@ class FakeJobs {
  private:
   static Ran run(Job&) noexcept { return Ran::kSettled; }
   static void encode(const Job&, codec::Bytes&) {}
-  static void take_result(Job&, codec::Bytes&&) {}
+  static bool take_result(Job&, std::span<const std::byte>) { return false; }
   static void take_failure(Job&, Failure&&) {}
   static void destroy(Job* job) noexcept { delete job; }
 

@@ -38,8 +38,9 @@ void encode_arguments(const Job& job, codec::Bytes& out) {
                                std::vector<std::byte>(self.script().padding)));
 }
 
-void store_encoded(Job& job, codec::Bytes&& result) {
+bool store_encoded(Job& job, std::span<const std::byte> result) {
   static_cast<SimJob&>(job).store(std::get<0>(codec::decode_whole<Value>(result)));
+  return false;
 }
 
 void store_failure(Job& job, Failure&& failure) {

@@ -8,6 +8,7 @@
 #include <pp/errors.hpp>
 #include <pp/function_table.hpp>
 #include <pp/job_options.hpp>
+#include <span>
 
 namespace pp::runtime {
 
@@ -32,9 +33,10 @@ struct JobKind {
   Ran (*run)(Job& job) noexcept;
   // Appends the encoded arguments; null for a job that cannot be lent.
   void (*encode_arguments)(const Job& job, codec::Bytes& out);
-  // Stores a result that came from another node (still encoded) or a failure. Called once, by the
-  // holder of the claim.
-  void (*store_encoded)(Job& job, codec::Bytes&& result);
+  // Stores a result that came from another node, or a failure. Called once, by the holder of the
+  // claim, on the courier: it runs no code of the user's. True: the value was such that it is
+  // decoded already.
+  bool (*store_encoded)(Job& job, std::span<const std::byte> result);
   void (*store_failure)(Job& job, Failure&& failure);
   // Decodes what store_encoded() stored, for the first reader; null for a job that cannot be lent.
   void (*decode)(Job& job);
@@ -166,8 +168,8 @@ struct Job {
   std::atomic<std::uint32_t> references;
   std::uint32_t attempt =
       1;  // the execution that is next or under way; changed by the courier between claims
-  bool stays = false;  // its arguments cannot travel; known once somebody tried. Only for the
-                       // holder of the claim
+  bool stays = false;     // its arguments cannot travel; known once somebody tried. Only for the
+                          // holder of the claim
   bool borrowed = false;  // another node's, lent to this one
   Priority priority = Priority::kNormal;  // these two: set before it is submitted
   Where::Kind place = Where::Kind::kAnywhere;
@@ -207,12 +209,14 @@ void nudge(Job& job);
 bool wait_outside(Job& job, std::chrono::steady_clock::time_point deadline);
 void wake_outside_waiters(Job& job) noexcept;
 
-// The job's outcome is stored: marks it done, wakes and tells who waits. REQUIRES: as mark_done().
-inline void finish(Job& job) {
-  const std::uint32_t waiting = job.mark_done();
+// The rest of finish(): wakes and tells who waits, as the flags say that mark_done() gave.
+inline void tell_done(Job& job, std::uint32_t waiting) {
   if (waiting & Job::kAwaited) wake_outside_waiters(job);
   if (waiting & Job::kWatched) tell_watchers(job);
 }
+
+// The job's outcome is stored: marks it done, wakes and tells who waits. REQUIRES: as mark_done().
+inline void finish(Job& job) { tell_done(job, job.mark_done()); }
 
 // Memory for jobs: a few sizes, kept per thread. May be freed on another thread than it was taken
 // on.

@@ -2,9 +2,11 @@
 // functions: one that may travel, one that stays.
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <pp/codec.hpp>
 #include <pp/job.hpp>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -81,9 +83,24 @@ class ResultJob : public Job {
     const auto& self = static_cast<const ResultJob&>(job);
     return self.outcome_.index() == kFailed ? std::get<kFailed>(self.outcome_).get() : nullptr;
   }
-  static void store_encoded(Job& job, codec::Bytes&& result) {
+  static bool store_encoded(Job& job, std::span<const std::byte> result) {
+    // Bytes that are the value: there is nothing to decode, and nobody's code to run.
+    if constexpr (std::is_void_v<R>) {
+      if (result.empty()) {
+        typed(job).outcome_.template emplace<kValue>();
+        return true;
+      }
+    } else if constexpr (codec::kCopiesIn<R> && std::is_trivially_default_constructible_v<R>) {
+      if (result.size() == sizeof(R)) {
+        R value;
+        std::memcpy(&value, result.data(), sizeof value);
+        typed(job).outcome_.template emplace<kValue>(value);
+        return true;
+      }
+    }
     typed(job).outcome_.template emplace<kEncodedValue>(
-        std::make_unique<codec::Bytes>(std::move(result)));
+        std::make_unique<codec::Bytes>(result.begin(), result.end()));
+    return false;
   }
   static void decode(Job& job) {
     ResultJob& self = typed(job);
