@@ -245,15 +245,20 @@ bool Crew::serve_ticket() noexcept {
   worker.stack_limit = stack_limit();
   worker.seeking = true;  // counted when the ticket was drawn
   this_worker = &worker;
-  const Clock::time_point turn_ends = Clock::now() + kTurn;
+  Clock::time_point now = Clock::now();
+  const Clock::time_point turn_ends = now + kTurn;
   for (;;) {
     Job* job = look(worker, Queue::Taker::kFree);
     if (job == nullptr) {
       if (end_ticket(worker)) return false;
       continue;
     }
+    // Found at once: it begins when the one before it ended. (A look at the clock is not cheap
+    // everywhere.)
+    if (worker.seeking) now = Clock::now();
     stop_seeking(worker);
-    if (run_outermost(worker, *job) < turn_ends) continue;
+    now = run_outermost(worker, *job, now);
+    if (now < turn_ends) continue;
     begin_seeking(worker);  // the ticket that follows begins as a seeker
     auto shift = shift_.lock();
     leave_place(*shift, worker);
@@ -368,8 +373,7 @@ void Crew::note(Worker& worker, const Job& job, Clock::time_point since) noexcep
 }
 
 // Returns when it ended.
-Clock::time_point Crew::run_outermost(Worker& worker, Job& job) noexcept {
-  const Clock::time_point begun = Clock::now();
+Clock::time_point Crew::run_outermost(Worker& worker, Job& job, Clock::time_point begun) noexcept {
   worker.parked = Clock::duration::zero();
   if (worker.recorder.on()) note(worker, job, begun);
   worker.running.store(job.function, std::memory_order_relaxed);

@@ -154,7 +154,7 @@ class Crew final : public TicketHolder, public Workforce {
   Ran execute(Worker& worker, Job& job) noexcept;
   Ran refuse(Job& job) noexcept;
   void end(Job& job, Ran ran) noexcept;
-  Clock::time_point run_outermost(Worker& worker, Job& job) noexcept;
+  Clock::time_point run_outermost(Worker& worker, Job& job, Clock::time_point begun) noexcept;
   bool help(Worker& worker, Job& job, Clock::time_point deadline);
   void sleep(Worker& worker, Job& job, Clock::time_point deadline);
 
