@@ -368,9 +368,9 @@ void Courier::dispose(std::vector<Ledger::Verdict>& verdicts, const NodeId& borr
     keep_to_its_place(*verdict, how);
     if (verdict->then == Then::kAgain) {
       put_back(job);
-    } else if (verdict->then == Then::kAlone && !holds(Rule::kNotOnItsOwner)) {
+    } else if (verdict->then == Then::kElsewhere && !holds(Rule::kNotOnItsOwner)) {
       put_back(job);
-    } else if (verdict->then == Then::kAlone) {
+    } else if (verdict->then == Then::kElsewhere) {
       suspects_.push_front({&job, borrower, now_});
     } else {
       const bool placed = job.place == Where::Kind::kNode;

@@ -10,11 +10,18 @@ namespace pp::runtime {
 
 namespace {
 
-// A trial that ends by itself lasts half a second after the first loss (kills that are nobody's
-// fault are the commonest, and the others wait), twice as long after each further one, and at most
-// about 17 minutes.
+// A trial that ends by itself lasts a second after two losses (kills that are nobody's fault are
+// the commonest, and the others wait), twice as long after each further one, and at most about 17
+// minutes.
 constexpr std::chrono::milliseconds kTrial{125};
 constexpr std::uint32_t kMostDoubled = 13;
+
+// Of a suspect. Most nodes die of something else: what ran there runs on at once when it has seen
+// one death, in which others may have been to blame as well.
+bool is_tried_alone(const Job& job) {
+  const Particulars* particulars = find_particulars(job);
+  return particulars != nullptr && (particulars->suspected > 1 || particulars->blamed > 0);
+}
 
 }  // namespace
 
@@ -37,22 +44,23 @@ Ledger::Loan* Ledger::find(std::uint64_t number, const NodeId& borrower) {
   return loan == nullptr || loan->account->borrower != borrower ? nullptr : loan;
 }
 
-std::uint64_t Ledger::lend(Job& job, const NodeId& borrower, bool alone, Time since) {
+std::uint64_t Ledger::lend(Job& job, const NodeId& borrower, bool suspect, Time since) {
   Account& account = account_of(borrower);
   ++account.loans;
-  if (alone) {
+  const bool trial = suspect && is_tried_alone(job);
+  if (trial) {
     ++account.trials;
     account.trial_ends =
         std::max(account.trial_ends, since + kTrial * (1 << std::min(job.attempt, kMostDoubled)));
   }
-  return loans_.add({&job, &account, since, alone});
+  return loans_.add({&job, &account, since, suspect, trial});
 }
 
 // The loan is off the books; its job with the reference.
 Job* Ledger::end(std::uint64_t number, const Loan& loan) {
   Job* job = loan.job;
   Account& account = *loan.account;
-  if (loan.alone && --account.trials == 0) account.trial_ends = {};
+  if (loan.trial && --account.trials == 0) account.trial_ends = {};
   if (loan.named) account.busy = false;  // its worker may begin another
   loans_.remove(number);
   if (--account.loans == 0) {
@@ -71,10 +79,10 @@ Ledger::Verdict Ledger::give_back(std::uint64_t number, const NodeId& borrower, 
                                   std::string_view how) {
   const Loan* loan = find(number, borrower);
   if (loan == nullptr) return {};
-  const bool alone = loan->alone;
+  const bool suspect = loan->suspect;
   Job* job = end(number, *loan);
-  if (begun) return lost(job, {.how = std::string(how)}, alone, false);
-  return {job, alone ? Verdict::Then::kAlone : Verdict::Then::kAgain, false, {}};
+  if (begun) return lost(job, {.how = std::string(how)}, suspect, false);
+  return {job, suspect ? Verdict::Then::kElsewhere : Verdict::Then::kAgain, false, {}};
 }
 
 void Ledger::named(const NodeId& borrower, const std::vector<std::uint64_t>& numbers,
@@ -127,11 +135,12 @@ std::vector<Ledger::Verdict> Ledger::link_over(const NodeId& borrower, const End
     }
     Job* job = end(number, loan);
     const bool suspect = how.died && what == Was::kPerhapsRunning;
+    if (suspect) ++particulars_of(*job).suspected;
     if (what != Was::kUnbegun) {
-      verdicts.push_back(lost(job, how, loan.alone || suspect, suspect && to_blame));
+      verdicts.push_back(lost(job, how, loan.suspect || suspect, suspect && to_blame));
     } else {
       verdicts.push_back(
-          {job, loan.alone ? Verdict::Then::kAlone : Verdict::Then::kAgain, false, {}});
+          {job, loan.suspect ? Verdict::Then::kElsewhere : Verdict::Then::kAgain, false, {}});
     }
   }
   return verdicts;
@@ -156,7 +165,8 @@ Ledger::Verdict Ledger::lost(Job* job, const End& end, bool suspect, bool to_bla
   ++job->attempt;
   if ((retries == 0 && holds(Rule::kOnceIsOnce)) || particulars.blamed > retries)
     return {job, Verdict::Then::kFail, true, losses};
-  return {job, suspect && holds(Rule::kTriedAlone) ? Verdict::Then::kAlone : Verdict::Then::kAgain,
+  return {job,
+          suspect && holds(Rule::kTriedAlone) ? Verdict::Then::kElsewhere : Verdict::Then::kAgain,
           true, losses};
 }
 

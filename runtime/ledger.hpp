@@ -25,7 +25,8 @@ namespace pp::runtime {
 //
 // Attempts and blame (rules 5 and 6). A loan that ends with its link may have been begun: the job's
 // next execution is another attempt. Jobs that may have been running when their borrower died are
-// suspects: each is tried alone from then on (no second suspect on the same node), so that the next
+// suspects: each is run again elsewhere, at once, and after a second such death, or one that only
+// it can have caused, it is tried alone (no second suspect on the same node), so that the next
 // death tells which of them it was. A death with one suspect is that job's; after more than
 // `retries` of those it fails. A node that is merely cut off blames nobody.
 class Ledger {
@@ -37,9 +38,9 @@ class Ledger {
 
   using Time = std::chrono::steady_clock::time_point;
 
-  // A job in phase Lent goes to `borrower`; takes over one reference. `alone`: it is a suspect on
-  // trial there. `since`: for people. Returns the loan's number.
-  std::uint64_t lend(Job& job, const NodeId& borrower, bool alone = false, Time since = {});
+  // A job in phase Lent goes to `borrower`; takes over one reference. `suspect`: it is one, and on
+  // trial there if it is to be tried alone. `since`: now. Returns the loan's number.
+  std::uint64_t lend(Job& job, const NodeId& borrower, bool suspect = false, Time since = {});
 
   // Whether it is the number of a loan, open or over.
   bool has_lent(std::uint64_t number) const { return number != 0 && number < loans_.next(); }
@@ -51,9 +52,9 @@ class Ledger {
   // What becomes of a job whose loan ended without a result.
   struct Verdict {
     enum class Then : std::uint8_t {
-      kAgain,  // to be queued again
-      kAlone,  // to be tried alone, on another node
-      kFail,   // with `message`
+      kAgain,      // to be queued again
+      kElsewhere,  // a suspect: on another node, on trial or not
+      kFail,       // with `message`
     };
     Job* job = nullptr;  // phase Lent still; the caller takes over the reference
     Then then = Then::kAgain;
@@ -118,7 +119,7 @@ class Ledger {
   struct Account {
     NodeId borrower;
     std::size_t loans = 0;
-    std::size_t trials = 0;  // of these loans: suspects
+    std::size_t trials = 0;  // of these loans
     Time trial_ends{};
     bool busy = false;  // all its workers run loans that were named
   };
@@ -126,7 +127,8 @@ class Ledger {
     Job* job = nullptr;
     Account* account = nullptr;  // stands as long as the loan does
     Time since{};
-    bool alone = false;
+    bool suspect = false;
+    bool trial = false;
     bool named = false;
   };
   struct Late {

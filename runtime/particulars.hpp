@@ -12,9 +12,11 @@ namespace pp::runtime {
 
 struct Particulars {
   JobOptions options;  // set before the job is submitted
-  // The courier's alone: how earlier attempts ended, if any did, and how many nodes died with this
-  // job as the only one that can have killed them.
+  // The courier's alone: how earlier attempts ended, if any did; how many nodes died while it may
+  // have been running there; and of these, how many with it as the only one that can have killed
+  // them.
   std::string losses;
+  unsigned suspected = 0;
   unsigned blamed = 0;
 
   // Made when the job first asks for its token; under the lock in stop.cpp.

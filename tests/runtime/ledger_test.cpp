@@ -213,24 +213,41 @@ TEST_F(Ledgers, a_death_with_one_suspect_is_that_jobs) {
   ledger.lend(*job, kAnna);
   const Verdicts verdicts = ledger.link_over(kAnna, kDied);
   ASSERT_THAT(verdicts, SizeIs(1));
-  check(verdicts[0], job, Then::kAlone, true, 2);
+  check(verdicts[0], job, Then::kElsewhere, true, 2);
   EXPECT_EQ(verdicts[0].message, "attempt 1: it died");
   EXPECT_EQ(blamed(job), 1u);
   verdicts[0].job->release();
 }
 
-TEST_F(Ledgers, a_death_with_several_suspects_blames_nobody_and_each_is_tried_alone) {
+TEST_F(Ledgers, a_death_with_several_suspects_blames_nobody_and_each_runs_elsewhere) {
   const std::vector<Job*> jobs = lendables(3);
   lend(jobs, kAnna);
   const Verdicts verdicts = ledger.link_over(kAnna, kGone);
   ASSERT_THAT(verdicts, SizeIs(3));
   for (std::size_t i = 0; i < 3; ++i) {
-    check(verdicts[i], jobs[i], Then::kAlone, true, 2);
+    check(verdicts[i], jobs[i], Then::kElsewhere, true, 2);
     EXPECT_EQ(blamed(jobs[i]), 0u);
   }
-  // Alone, the next death tells which of them it was.
-  check(killed_by(jobs[1], kBert), jobs[1], Then::kAlone, true, 3);
+  // With one suspect, the next death tells which of them it was.
+  check(killed_by(jobs[1], kBert), jobs[1], Then::kElsewhere, true, 3);
   EXPECT_EQ(blamed(jobs[1]), 1u);
+  for (Job* job : jobs) job->release();
+}
+
+TEST_F(Ledgers, what_has_seen_one_death_among_others_keeps_nobody_away_and_after_two_it_does) {
+  const std::vector<Job*> jobs = lendables(2);
+  lend(jobs, kAnna);
+  ledger.link_over(kAnna, kGone);
+  ledger.lend(*jobs[0], kBert, true);
+  ledger.lend(*jobs[1], kBert, true);
+  EXPECT_FALSE(tries(kBert)) << "most nodes die of something else";
+  for (const Ledger::Verdict& verdict : ledger.link_over(kBert, kGone))
+    EXPECT_EQ(verdict.then, Then::kElsewhere);
+  ledger.lend(*jobs[0], kCarl, true);
+  EXPECT_TRUE(tries(kCarl));
+  EXPECT_EQ(blamed(jobs[0]), 0u);
+  ledger.link_over(kCarl, kGone);
+  EXPECT_EQ(blamed(jobs[0]), 1u);
   for (Job* job : jobs) job->release();
 }
 
@@ -249,15 +266,15 @@ TEST_F(Ledgers, another_borrowers_loans_are_no_suspects) {
 TEST_F(Ledgers, a_suspect_on_trial_stays_one_however_its_loan_ends) {
   Job* const job = lendable();
   std::uint64_t number = ledger.lend(*job, kAnna, true);
-  check(ledger.give_back(number, kAnna, false, "full"), job, Then::kAlone, false, 1);
+  check(ledger.give_back(number, kAnna, false, "full"), job, Then::kElsewhere, false, 1);
   number = ledger.lend(*job, kAnna, true);
-  check(ledger.give_back(number, kAnna, true, "anna left"), job, Then::kAlone, true, 2);
+  check(ledger.give_back(number, kAnna, true, "anna left"), job, Then::kElsewhere, true, 2);
   ledger.lend(*job, kAnna, true);
-  check(ledger.link_over(kAnna, kCutOff).at(0), job, Then::kAlone, true, 3);
+  check(ledger.link_over(kAnna, kCutOff).at(0), job, Then::kElsewhere, true, 3);
   ledger.lend(*job, kAnna, true);
-  check(ledger.link_over(kAnna, died_running({})).at(0), job, Then::kAlone, false, 3);
+  check(ledger.link_over(kAnna, died_running({})).at(0), job, Then::kElsewhere, false, 3);
   EXPECT_EQ(blamed(job), 0u);
-  check(killed_by(job, kAnna), job, Then::kAlone, true, 4);
+  check(killed_by(job, kAnna), job, Then::kElsewhere, true, 4);
   EXPECT_EQ(blamed(job), 1u);
   job->release();
 }
@@ -265,6 +282,7 @@ TEST_F(Ledgers, a_suspect_on_trial_stays_one_however_its_loan_ends) {
 TEST_F(Ledgers, knows_where_a_suspect_is_on_trial) {
   Job* const suspect = lendable();
   Job* const other = lendable();
+  killed_by(suspect, kBert);  // and it alone can have been it
   EXPECT_FALSE(tries(kAnna));
   std::uint64_t number = ledger.lend(*suspect, kAnna, true);
   const std::uint64_t others = ledger.lend(*other, kAnna);
@@ -293,8 +311,8 @@ TEST_F(Ledgers, of_a_death_that_is_known_exactly_only_those_that_ran_are_suspect
       ledger.link_over(kAnna, died_running({{numbers[1], true}, {numbers[2], true}}));
   ASSERT_THAT(verdicts, SizeIs(4));
   check(verdicts[0], jobs[0], Then::kAgain, false, 1);
-  check(verdicts[1], jobs[1], Then::kAlone, true, 2);
-  check(verdicts[2], jobs[2], Then::kAlone, true, 2);
+  check(verdicts[1], jobs[1], Then::kElsewhere, true, 2);
+  check(verdicts[2], jobs[2], Then::kElsewhere, true, 2);
   check(verdicts[3], jobs[3], Then::kAgain, false, 1);
   for (Job* job : jobs) {
     EXPECT_EQ(blamed(job), 0u);
@@ -309,7 +327,7 @@ TEST_F(Ledgers, of_a_death_that_is_known_exactly_the_only_one_that_ran_is_blamed
       ledger.link_over(kAnna, died_running({{numbers[2], true}, {4711, true}}));
   check(verdicts.at(0), jobs[0], Then::kAgain, false, 1);
   check(verdicts.at(1), jobs[1], Then::kAgain, false, 1);
-  check(verdicts.at(2), jobs[2], Then::kAlone, true, 2);
+  check(verdicts.at(2), jobs[2], Then::kElsewhere, true, 2);
   EXPECT_EQ(blamed(jobs[2]), 1u);
   for (Job* job : jobs) job->release();
 }
@@ -320,7 +338,7 @@ TEST_F(Ledgers, one_that_waited_for_others_when_its_borrower_died_was_an_attempt
   const Verdicts verdicts =
       ledger.link_over(kAnna, died_running({{numbers[0], false}, {numbers[1], true}}));
   check(verdicts.at(0), jobs[0], Then::kAgain, true, 2);
-  check(verdicts.at(1), jobs[1], Then::kAlone, true, 2);
+  check(verdicts.at(1), jobs[1], Then::kElsewhere, true, 2);
   check(verdicts.at(2), jobs[2], Then::kAgain, false, 1);
   EXPECT_EQ(blamed(jobs[0]), 0u);
   EXPECT_EQ(blamed(jobs[1]), 1u);
@@ -346,10 +364,10 @@ TEST_F(Ledgers, when_all_workers_were_busy_for_a_while_the_others_had_not_begun)
   const std::vector<std::uint64_t> numbers = lend(jobs, kAnna);
   ledger.named(kAnna, {numbers[0], numbers[3]}, 2);
   const Verdicts verdicts = ledger.link_over(kAnna, kDied);
-  check(verdicts.at(0), jobs[0], Then::kAlone, true, 2);
+  check(verdicts.at(0), jobs[0], Then::kElsewhere, true, 2);
   check(verdicts.at(1), jobs[1], Then::kAgain, false, 1);
   check(verdicts.at(2), jobs[2], Then::kAgain, false, 1);
-  check(verdicts.at(3), jobs[3], Then::kAlone, true, 2);
+  check(verdicts.at(3), jobs[3], Then::kElsewhere, true, 2);
   for (Job* job : jobs) {
     EXPECT_EQ(blamed(job), 0u);
     job->release();
@@ -372,7 +390,7 @@ TEST_F(Ledgers, while_a_worker_may_have_begun_another_all_are_suspects) {
     what_is_named(lend(jobs, kAnna));
     std::size_t count = 0;
     for (const Ledger::Verdict& verdict : ledger.link_over(kAnna, kDied))
-      count += verdict.then == Then::kAlone ? 1u : 0u;
+      count += verdict.then == Then::kElsewhere ? 1u : 0u;
     for (Job* job : jobs) {
       EXPECT_EQ(blamed(job), 0u);
       job->release();
@@ -408,8 +426,8 @@ TEST_F(Ledgers, a_named_loan_that_has_ended_leaves_its_worker_to_the_others) {
     }
     const Verdicts verdicts = ledger.link_over(kAnna, kDied);
     ASSERT_THAT(verdicts, SizeIs(2));
-    check(verdicts[0], jobs[1], Then::kAlone, true, 2);
-    check(verdicts[1], jobs[2], Then::kAlone, true, 2);
+    check(verdicts[0], jobs[1], Then::kElsewhere, true, 2);
+    check(verdicts[1], jobs[2], Then::kElsewhere, true, 2);
     for (Job* job : jobs) job->release();
   }
 }
@@ -428,15 +446,15 @@ TEST_F(Ledgers, of_a_borrower_that_is_cut_off_all_may_have_begun_meanwhile) {
 
 TEST_F(Ledgers, blamed_more_often_than_its_retries_a_job_fails_and_names_every_loss) {
   Job* const job = lendable();
-  check(killed_by(job, kAnna), job, Then::kAlone, true, 2);
+  check(killed_by(job, kAnna), job, Then::kElsewhere, true, 2);
   std::uint64_t number = ledger.lend(*job, kBert, true);
-  check(ledger.give_back(number, kBert, true, "bert left"), job, Then::kAlone, true, 3);
-  check(killed_by(job, kAnna), job, Then::kAlone, true, 4);
+  check(ledger.give_back(number, kBert, true, "bert left"), job, Then::kElsewhere, true, 3);
+  check(killed_by(job, kAnna), job, Then::kElsewhere, true, 4);
   number = ledger.lend(*job, kBert, true);
-  check(ledger.give_back(number, kBert, false, "not begun"), job, Then::kAlone, false, 4);
+  check(ledger.give_back(number, kBert, false, "not begun"), job, Then::kElsewhere, false, 4);
   ledger.lend(*job, kCarl, true);
-  check(ledger.link_over(kCarl, kCutOff).at(0), job, Then::kAlone, true, 5);
-  check(killed_by(job, kAnna), job, Then::kAlone, true, 6);
+  check(ledger.link_over(kCarl, kCutOff).at(0), job, Then::kElsewhere, true, 5);
+  check(killed_by(job, kAnna), job, Then::kElsewhere, true, 6);
   const Ledger::Verdict last = killed_by(job, kBert);
   EXPECT_EQ(last.job, job);
   EXPECT_EQ(last.then, Then::kFail);
@@ -481,7 +499,7 @@ TEST_F(Ledgers, a_jobs_own_retries_come_before_everybodys) {
 
   Job* const twice = lendable();
   particulars_of(*twice).options.retries = 1;
-  EXPECT_EQ(killed_by(twice, kAnna).then, Then::kAlone);
+  EXPECT_EQ(killed_by(twice, kAnna).then, Then::kElsewhere);
   EXPECT_EQ(killed_by(twice, kAnna).then, Then::kFail);
   twice->release();
 
@@ -489,7 +507,7 @@ TEST_F(Ledgers, a_jobs_own_retries_come_before_everybodys) {
   Job* const often = lendable();
   particulars_of(*often).options.retries = 2;
   strict.lend(*often, kAnna);
-  EXPECT_EQ(strict.link_over(kAnna, kDied).at(0).then, Then::kAlone);
+  EXPECT_EQ(strict.link_over(kAnna, kDied).at(0).then, Then::kElsewhere);
   often->release();
 }
 
@@ -659,6 +677,7 @@ TEST_F(Ledgers, knows_which_loan_a_borrower_has_had_for_the_longest) {
 TEST_F(Ledgers, a_trial_does_not_keep_others_away_for_ever_but_longer_each_time) {
   using std::chrono::milliseconds;
   Job* const suspect = lendable();
+  killed_by(suspect, kBert);
   const Ledger::Time begun(std::chrono::seconds(100));
   for (std::uint32_t attempt = 1; attempt < 20; ++attempt) {
     suspect->attempt = attempt;

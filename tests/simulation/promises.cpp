@@ -99,12 +99,13 @@ void World::begun(SimNode& where, const Errand& errand, std::uint32_t attempt, b
           fail(title(errand) + " has killed and runs on its owner, though there are others");
       }
     }
-    if (attempt > 1 && borrowed && !nobody_left_) {
+    // After a second loss.
+    if (attempt > 2 && borrowed && !nobody_left_) {
       for (const Record& other : records_) {
         // The first half of a trial, so that what was under way meanwhile does not count. (Who is
         // delivered already, by a late result, is on trial no more, though it may not have heard.)
         const Duration half = kTrial * (1 << std::min(other.attempt, kMostDoubled)) / 2;
-        if (&other != &record && other.runs_on == &where && other.attempt > 1 && !other.delivered &&
+        if (&other != &record && other.runs_on == &where && other.attempt > 2 && !other.delivered &&
             agenda_.now() < other.runs_since + half)
           fail(title(errand) + " and " + title(other.errand) + " are on trial together on " +
                where.setting().name);
