@@ -1,5 +1,5 @@
-// From a job submitted here to its result from another node over loopback TCP, beside the
-// provider's plain ping-pong.
+// From a job submitted here to its result from another node over loopback TCP and shared memory,
+// beside the provider's plain ping-pong.
 #include <benchmark/benchmark.h>
 #include <poll.h>
 #include <unistd.h>
@@ -41,14 +41,16 @@ void occupy() {
 // job is stolen by the other.
 class Pair {
  public:
-  explicit Pair(const std::string& fabric) {
+  // "shm", or what Options::fabric takes, without shared memory.
+  explicit Pair(const std::string& way) {
     char name[] = "/tmp/pp-bench-XXXXXX";
     directory_ = mkdtemp(name);
     pp::Options options;
     options.workers = 1;
     options.listen = "127.0.0.1:0";
     options.key_file = directory_ / "key";
-    options.fabric = fabric;
+    options.fabric = way == "shm" ? "off" : way;
+    options.shared_memory = way == "shm";
     pp::ClusterKey::generate().save(options.key_file);
     owner_ = std::make_unique<pp::Runtime>(options);
     options.peers = {pp::Address::parse(owner_->address())};
@@ -84,6 +86,7 @@ void remote_job(benchmark::State& state, const std::string& fabric) {
 }
 BENCHMARK_CAPTURE(remote_job, fabric, "tcp;ofi_rxm")->UseRealTime();
 BENCHMARK_CAPTURE(remote_job, control, "off")->UseRealTime();
+BENCHMARK_CAPTURE(remote_job, shared_memory, "shm")->UseRealTime();
 
 void remote_jobs_in_flight(benchmark::State& state, const std::string& fabric) {
   Pair pair(fabric);
@@ -111,6 +114,11 @@ BENCHMARK_CAPTURE(remote_jobs_in_flight, control, "off")
     ->Arg(4096)
     ->MeasureProcessCPUTime()
     ->UseRealTime();
+BENCHMARK_CAPTURE(remote_jobs_in_flight, shared_memory, "shm")
+    ->Arg(256)
+    ->Arg(4096)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 
 // The stated case: so many jobs of 64 bytes at once, all of them executed on the other node (this
 // one's worker is taken), each result collected and looked at.
@@ -133,6 +141,10 @@ BENCHMARK_CAPTURE(remote_jobs_collected, fabric, "tcp;ofi_rxm")
     ->MeasureProcessCPUTime()
     ->UseRealTime();
 BENCHMARK_CAPTURE(remote_jobs_collected, control, "off")
+    ->Arg(100'000)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
+BENCHMARK_CAPTURE(remote_jobs_collected, shared_memory, "shm")
     ->Arg(100'000)
     ->MeasureProcessCPUTime()
     ->UseRealTime();

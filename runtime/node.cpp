@@ -76,6 +76,7 @@ std::unique_ptr<transport::Transport> open_transport(const Options& options,
   }
   network.interface = options.interface;
   network.fabric = options.fabric;
+  network.shared_memory = options.shared_memory;
   network.towards = options.peers;
   network.limits.dead = options.dead;
   network.limits.heartbeat = options.dead / 3;

@@ -104,6 +104,10 @@ Options Options::from_environment() {
   read_time("PP_DRAIN", 0, 86'400'000, options.drain);
   read_text("PP_IFACE", options.interface);
   read_text("PP_FABRIC", options.fabric);
+  if (const std::string_view memory = variable("PP_SHM"); !memory.empty()) {
+    if (memory != "on" && memory != "off") refuse("PP_SHM", memory, "on or off");
+    options.shared_memory = memory == "on";
+  }
   read_text("PP_NAME", options.name);
   if (options.name.size() > 64) refuse("PP_NAME", options.name, "at most 64 bytes");
   read_text("PP_LAUNCH", options.launch);

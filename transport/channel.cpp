@@ -23,6 +23,16 @@ Nonce nonce_of(std::uint64_t sequence) {
 
 unsigned char* raw(std::byte* bytes) { return reinterpret_cast<unsigned char*>(bytes); }
 
+bool is_authentication_only(Cipher cipher) {
+  return cipher == Cipher::kSipHash || cipher == Cipher::kSipHashAndGmac;
+}
+
+template <std::size_t Size>
+void derive(std::array<unsigned char, Size>& key, std::uint64_t number, const Secret& from) {
+  static_assert(Secret::kBytes == crypto_kdf_KEYBYTES);
+  crypto_kdf_derive_from_key(key.data(), key.size(), number, "pp local", from.bytes().data());
+}
+
 }  // namespace
 
 std::uint32_t available_ciphers() {
@@ -37,11 +47,16 @@ Cipher choose_cipher(std::uint32_t ours, std::uint32_t theirs) {
   return (ours & theirs & aes) != 0 ? Cipher::kAes256Gcm : Cipher::kChaCha20Poly1305;
 }
 
+Cipher authentication_only(Cipher cipher) {
+  return cipher == Cipher::kAes256Gcm ? Cipher::kSipHashAndGmac : Cipher::kSipHash;
+}
+
 // One direction each. AES keeps its expanded key: expanding it costs more than sealing a small
 // frame.
 struct SealedChannel::Keys {
   crypto_aead_aes256gcm_state aes_sending, aes_receiving;
   Secret::Bytes sending{}, receiving{};
+  std::array<unsigned char, crypto_shorthash_siphashx24_KEYBYTES> sip_sending{}, sip_receiving{};
   ~Keys() { sodium_memzero(this, sizeof *this); }
 };
 
@@ -51,6 +66,16 @@ SealedChannel::SealedChannel(Cipher cipher, const Secret& sending, const Secret&
   if (cipher == Cipher::kAes256Gcm) {
     crypto_aead_aes256gcm_beforenm(&keys_->aes_sending, sending.bytes().data());
     crypto_aead_aes256gcm_beforenm(&keys_->aes_receiving, receiving.bytes().data());
+  } else if (is_authentication_only(cipher)) {
+    // Two functions, two keys.
+    derive(keys_->sip_sending, 1, sending);
+    derive(keys_->sip_receiving, 1, receiving);
+    if (cipher == Cipher::kSipHashAndGmac) {
+      derive(keys_->sending, 2, sending);
+      derive(keys_->receiving, 2, receiving);
+      crypto_aead_aes256gcm_beforenm(&keys_->aes_sending, keys_->sending.data());
+      crypto_aead_aes256gcm_beforenm(&keys_->aes_receiving, keys_->receiving.data());
+    }
   } else {
     keys_->sending = sending.bytes();
     keys_->receiving = receiving.bytes();
@@ -67,6 +92,11 @@ void SealedChannel::seal(std::span<std::byte> frame, FrameHeader header) {
   header.sequence = next_sealed_++;
   std::memcpy(frame.data(), &header, sizeof header);
 
+  if (is_authentication_only(cipher_)) {
+    const std::size_t covered = frame.size() - kTagSize;
+    tag(true, frame.first(covered), header.sequence, raw(frame.data()) + covered);
+    return;
+  }
   const Nonce nonce = nonce_of(header.sequence);
   unsigned char* const head = raw(frame.data());
   unsigned char* const text = head + sizeof header;
@@ -82,6 +112,22 @@ void SealedChannel::seal(std::span<std::byte> frame, FrameHeader header) {
   }
 }
 
+// Over the header, in which the frame's number is, and the payload.
+void SealedChannel::tag(bool sending, std::span<const std::byte> covered, std::uint64_t sequence,
+                        unsigned char* out) const {
+  static_assert(crypto_shorthash_siphashx24_BYTES == kTagSize);
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(covered.data());
+  if (cipher_ == Cipher::kSipHash || covered.size() + kTagSize <= kSipHashMost) {
+    crypto_shorthash_siphashx24(out, bytes, covered.size(),
+                                (sending ? keys_->sip_sending : keys_->sip_receiving).data());
+    return;
+  }
+  const Nonce nonce = nonce_of(sequence);
+  crypto_aead_aes256gcm_encrypt_detached_afternm(
+      nullptr, out, nullptr, nullptr, 0, bytes, covered.size(), nullptr, nonce.data(),
+      sending ? &keys_->aes_sending : &keys_->aes_receiving);
+}
+
 FrameVerdict SealedChannel::open(std::span<std::byte> frame, FrameHeader& header,
                                  std::span<std::byte>& payload) {
   if (!is_frame_length(frame.size())) return FrameVerdict::kMalformed;
@@ -92,24 +138,38 @@ FrameVerdict SealedChannel::open(std::span<std::byte> frame, FrameHeader& header
 
   // The tag first, under the number that the frame claims: only a frame of the peer's own can be
   // called a gap or a replay, everything else is a forgery.
-  const Nonce nonce = nonce_of(claimed.sequence);
-  unsigned char* const head = raw(frame.data());
-  unsigned char* const text = head + sizeof claimed;
   const std::size_t size = frame.size() - kFrameOverhead;
-  const int bad = cipher_ == Cipher::kAes256Gcm
-                      ? crypto_aead_aes256gcm_decrypt_detached_afternm(
-                            text, nullptr, text, size, text + size, head, sizeof claimed,
-                            nonce.data(), &keys_->aes_receiving)
-                      : crypto_aead_chacha20poly1305_ietf_decrypt_detached(
-                            text, nullptr, text, size, text + size, head, sizeof claimed,
-                            nonce.data(), keys_->receiving.data());
-  if (bad != 0) return FrameVerdict::kForged;
+  if (!(is_authentication_only(cipher_) ? is_genuine(frame, claimed.sequence)
+                                        : decrypt(frame, claimed.sequence)))
+    return FrameVerdict::kForged;
   if (claimed.sequence < next_opened_) return FrameVerdict::kReplayed;
   if (claimed.sequence > next_opened_) return FrameVerdict::kGap;
   ++next_opened_;
   header = claimed;
   payload = frame.subspan(sizeof claimed, size);
   return FrameVerdict::kGood;
+}
+
+bool SealedChannel::is_genuine(std::span<std::byte> frame, std::uint64_t sequence) const {
+  const std::size_t covered = frame.size() - kTagSize;
+  std::array<unsigned char, kTagSize> expected;
+  tag(false, frame.first(covered), sequence, expected.data());
+  return sodium_memcmp(expected.data(), frame.data() + covered, kTagSize) == 0;
+}
+
+bool SealedChannel::decrypt(std::span<std::byte> frame, std::uint64_t sequence) const {
+  const Nonce nonce = nonce_of(sequence);
+  unsigned char* const head = raw(frame.data());
+  unsigned char* const text = head + sizeof(FrameHeader);
+  const std::size_t size = frame.size() - kFrameOverhead;
+  const int bad = cipher_ == Cipher::kAes256Gcm
+                      ? crypto_aead_aes256gcm_decrypt_detached_afternm(
+                            text, nullptr, text, size, text + size, head, sizeof(FrameHeader),
+                            nonce.data(), &keys_->aes_receiving)
+                      : crypto_aead_chacha20poly1305_ietf_decrypt_detached(
+                            text, nullptr, text, size, text + size, head, sizeof(FrameHeader),
+                            nonce.data(), keys_->receiving.data());
+  return bad == 0;
 }
 
 }  // namespace pp::transport

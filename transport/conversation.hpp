@@ -10,6 +10,7 @@
 
 #include "fabric.hpp"
 #include "handshake.hpp"
+#include "memory_lane.hpp"
 #include "session.hpp"
 #include "socket.hpp"
 
@@ -23,7 +24,7 @@ struct Conversation {
     kHandshake,   // unproven
     kParked,      // unproven; waits until another dial between the two nodes is decided (rule 18)
     kRefused,     // our last word is on its way; waits for the peer to close
-    kOpening,     // proven; the fabric's lane is not open yet
+    kOpening,     // proven; the data lane is not open yet
     kUp,          // on_up was called
     kLeaving,     // hung up by us: what is queued goes out, then goodbye, then the peer closes
     kOver,        // nothing follows; swept at the end of poll()
@@ -52,7 +53,11 @@ struct Conversation {
   std::uint64_t number = 0;  // on the wire: `slot` in the low half, random bits in the high one
   std::unique_ptr<Session> session;
   Peer peer;
+  DataChannel data = DataChannel::kControl;
   std::optional<FabricPeer> fabric_peer;
+  std::unique_ptr<MemoryLane> memory;
+  Secret memory_token;               // of the listener's: what its caller has to show
+  Time bell_ended_at = Time::max();  // the peer has closed its end of the lane
   std::string fabric_error;  // what on_send_failed said
   bool dirty = false;        // in the list of those to flush
   bool finished_writing = false;

@@ -219,7 +219,7 @@ void Handshake::say_conclusion(const Conclusion& conclusion) {
 
 void Handshake::accept(DataChannel data) {
   assert(role_ == Role::kDialler && state_ == State::kDeciding);
-  assert(data == DataChannel::kControl || fabric_wanted());
+  assert(is_offered(data));
   data_ = data;
   say_conclusion(data);
   state_ = State::kProven;
@@ -239,7 +239,7 @@ void Handshake::hear_conclusion(Bytes prefix, Bytes body) {
     object(RefusalReason::kGarbage, "it holds the key, but its last message cannot be read");
   } else if (auto* objection = std::get_if<Objection>(&*conclusion)) {
     be_refused(std::move(*objection));
-  } else if (std::get<DataChannel>(*conclusion) == DataChannel::kFabric && !fabric_wanted()) {
+  } else if (!is_offered(std::get<DataChannel>(*conclusion))) {
     object(RefusalReason::kGarbage, "it chose a data channel that was not offered");
   } else {
     data_ = std::get<DataChannel>(*conclusion);
@@ -258,6 +258,20 @@ void Handshake::hear_hint(Bytes body) {
   const Bytes text = body.empty() ? body : body.subspan(1);
   be_refused({reason, printable({reinterpret_cast<const char*>(text.data()), text.size()})});
 }
+
+bool Handshake::is_offered(DataChannel data) const {
+  switch (data) {
+    case DataChannel::kControl:
+      return true;
+    case DataChannel::kFabric:
+      return fabric_wanted();
+    case DataChannel::kMemory:
+      return memory_wanted();
+  }
+  return false;
+}
+
+bool Handshake::memory_wanted() const { return own_.memory.leads_to(peer_.memory); }
 
 bool Handshake::fabric_wanted() const {
   return own_.wanted == DataChannel::kFabric && peer_.wanted == DataChannel::kFabric &&
@@ -341,13 +355,16 @@ Agreement Handshake::take_agreement() {
     std::swap(control_out, control_in);
     std::swap(data_out, data_in);
   }
+  const Cipher cipher = choose_cipher(own_.ciphers, peer_.ciphers);
   return {std::move(peer_),
-          choose_cipher(own_.ciphers, peer_.ciphers),
+          cipher,
           data_,
+          data_ == DataChannel::kMemory ? authentication_only(cipher) : cipher,
           std::move(control_out),
           std::move(control_in),
           std::move(data_out),
-          std::move(data_in)};
+          std::move(data_in),
+          transcript_.derive("memory, dialler to listener")};
 }
 
 }  // namespace pp::transport

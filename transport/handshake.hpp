@@ -18,9 +18,11 @@ namespace pp::transport {
 // What a finished handshake leaves behind: keys for two channels, one per direction, and who it is.
 struct Agreement {
   Hello peer;
-  Cipher cipher{};
+  Cipher cipher{};  // of the control connection
   DataChannel data{};
+  Cipher data_cipher{};  // of the data lane, if it has one of its own
   Secret control_sending, control_receiving, data_sending, data_receiving;
+  Secret memory_token;  // with which the dialler shows who it is where it hands the memory over
 };
 
 // Protocol 2: the pattern NNpsk0 of Noise (noiseprotocol.org) with X25519, keyed BLAKE2b and
@@ -70,10 +72,14 @@ class Handshake {
 
   // A listener: go on as session number `session`, with the data where we want it.
   void accept(std::uint64_t session, DataChannel wanted);
-  // A dialler: finish, with the data there at last (fabric only if both wanted() it).
+  // A dialler: finish, with the data there at last (fabric or memory only if both wanted it).
   void accept(DataChannel data);
   // Whether both can and want to have the data on the fabric. REQUIRES: as peer().
   bool fabric_wanted() const;
+  // Whether both offer to share memory, and can. REQUIRES: as peer().
+  bool memory_wanted() const;
+  // Before accept(): not with this peer.
+  void offer_no_memory() { own_.memory = {}; }
   void refuse(RefusalReason reason, std::string sentence);
 
   // Bytes for the peer, handed over once.
@@ -101,6 +107,7 @@ class Handshake {
   void hear_conclusion(Bytes prefix, Bytes body);
   void hear_hint(Bytes body);
   bool check(const Hello& peer);
+  bool is_offered(DataChannel data) const;
   void object(RefusalReason reason, std::string sentence);
   void hint_and_object(RefusalReason reason, std::string sentence);
   void be_refused(Objection objection);

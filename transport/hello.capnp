@@ -27,11 +27,17 @@ struct Hello {
   fabricAddress @12 :Data;     # at most 128 bytes, means something to the same provider only
   eagerLimit @13 :UInt32;      # the largest frame; providers refuse a peer whose limit differs
   driver @14 :Bool;            # this node runs a program's body; others serve
+
+  # Memory that is shared: only if both name the same place and user. The dialler then knocks at the listener's door.
+  memoryPlace @15 :Text;       # this boot of this machine and the network namespace in it, at most 64 bytes
+  memoryUser @16 :UInt32;      # effective user id
+  memoryDoor @17 :Text;        # abstract name of a Unix socket, at most 64 bytes; empty: this node shares no memory
 }
 
 enum DataChannel {
   control @0;
   fabric @1;
+  memory @2;                   # never wanted in a Hello, which says it by its memoryDoor; chosen in a Conclusion
 }
 
 # A refusal by a proven node. The sentence names both values and the cure.

@@ -14,6 +14,11 @@
 namespace pp::transport {
 namespace {
 
+static_assert(static_cast<int>(schema::DataChannel::MEMORY) ==
+                  static_cast<int>(DataChannel::kMemory) &&
+              static_cast<int>(schema::DataChannel::FABRIC) ==
+                  static_cast<int>(DataChannel::kFabric));
+
 kj::ArrayPtr<const kj::byte> data_of(const void* bytes, std::size_t size) {
   return kj::arrayPtr(static_cast<const kj::byte*>(bytes), size);
 }
@@ -32,12 +37,14 @@ void write(schema::Hello::Builder out, const Hello& hello) {
   out.setCiphers(hello.ciphers);
   out.setSession(hello.session);
   out.setCreditFrames(hello.credit_frames);
-  out.setWanted(hello.wanted == DataChannel::kFabric ? schema::DataChannel::FABRIC
-                                                     : schema::DataChannel::CONTROL);
+  out.setWanted(static_cast<schema::DataChannel>(hello.wanted));
   out.setFabricProvider(hello.fabric.provider.c_str());
   out.setFabricAddress(data_of(hello.fabric.bytes.data(), hello.fabric.bytes.size()));
   out.setEagerLimit(hello.eager_limit);
   out.setDriver(who.driver);
+  out.setMemoryPlace(hello.memory.place.c_str());
+  out.setMemoryUser(hello.memory.user);
+  out.setMemoryDoor(hello.memory.door.c_str());
 }
 
 void write(schema::Refusal::Builder out, const Objection& objection) {
@@ -46,8 +53,8 @@ void write(schema::Refusal::Builder out, const Objection& objection) {
 }
 
 bool read(schema::DataChannel in, DataChannel& channel) {
-  if (in != schema::DataChannel::CONTROL && in != schema::DataChannel::FABRIC) return false;
-  channel = in == schema::DataChannel::FABRIC ? DataChannel::kFabric : DataChannel::kControl;
+  if (in > schema::DataChannel::MEMORY) return false;
+  channel = static_cast<DataChannel>(in);
   return true;
 }
 
@@ -85,6 +92,10 @@ std::optional<Hello> read(schema::Hello::Reader in) {
   hello.fabric.bytes.assign(bytes, bytes + address.size());
   hello.eager_limit = in.getEagerLimit();
   who.driver = in.getDriver();
+  if (!read(in.getMemoryPlace(), kMaxPlace, hello.memory.place) ||
+      !read(in.getMemoryDoor(), kMaxDoor, hello.memory.door))
+    return std::nullopt;
+  hello.memory.user = in.getMemoryUser();
   return hello;
 }
 
@@ -144,8 +155,7 @@ std::vector<std::uint8_t> encode(const Conclusion& conclusion) {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<schema::Conclusion>();
   if (const auto* channel = std::get_if<DataChannel>(&conclusion)) {
-    root.setChannel(*channel == DataChannel::kFabric ? schema::DataChannel::FABRIC
-                                                     : schema::DataChannel::CONTROL);
+    root.setChannel(static_cast<schema::DataChannel>(*channel));
   } else {
     write(root.initRefusal(), std::get<Objection>(conclusion));
   }

@@ -11,12 +11,14 @@
 #include <vector>
 
 #include "fabric.hpp"
+#include "memory_door.hpp"
 
 namespace pp::transport {
 
 enum class DataChannel : std::uint16_t {
   kControl,  // frames of data on the control connection
   kFabric,   // frames of data through libfabric
+  kMemory,   // frames of data through memory that both have mapped
 };
 
 struct Hello {
@@ -27,6 +29,7 @@ struct Hello {
   DataChannel wanted = DataChannel::kControl;
   FabricAddress fabric;  // provider empty: none
   std::uint32_t eager_limit = 0;
+  MemoryOffer memory;  // door empty: none
 };
 
 // A refusal in words: travels sealed once the peer is proven.
@@ -49,6 +52,7 @@ std::optional<Conclusion> decode_conclusion(std::span<const std::uint8_t> bytes)
 
 inline constexpr std::size_t kMaxName = 64, kMaxBuild = 128, kMaxLaunch = 64, kMaxSentence = 512;
 inline constexpr std::size_t kMaxAddresses = 8, kMaxAddress = 270, kMaxFabricAddress = 128;
+inline constexpr std::size_t kMaxPlace = 64, kMaxDoor = 64;
 
 // `text` as it may be shown: control characters and bytes that are no ASCII escaped, at most
 // `limit` bytes.

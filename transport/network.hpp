@@ -11,6 +11,7 @@
 #include "conversation.hpp"
 #include "fabric.hpp"
 #include "gate.hpp"
+#include "memory_door.hpp"
 #include "poller.hpp"
 #include "rate_limit.hpp"
 #include "resolver.hpp"
@@ -18,9 +19,10 @@
 
 namespace pp::transport {
 
-// Transport's contract on a real network. Four files: network_transport.cpp has the interface and
+// Transport's contract on a real network. Five files: network_transport.cpp has the interface and
 // the order of a poll(), network_approach.cpp how strangers become peers, network_session.cpp what
-// peers exchange, network_fabric.cpp the open port between them.
+// peers exchange, network_fabric.cpp the open port between them, network_memory.cpp the memory that
+// those on one host share.
 class NetworkTransport final : public Transport, private FabricHandler, private MessageSink {
  public:
   NetworkTransport(ClusterKey key, NetworkOptions options);
@@ -41,13 +43,16 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
 
  private:
   using Stage = Conversation::Stage;
-  static constexpr int kFabricChances = 2;
+  static constexpr int kLaneChances = 2;
   // The poller's tags; a conversation's tag is its slot, far below.
   static constexpr std::uint64_t kListenerTag = Poller::kReserved - 1;
   static constexpr std::uint64_t kFabricTag = Poller::kReserved - 2;
   static constexpr std::uint64_t kResolverTag = Poller::kReserved - 3;
   static constexpr std::uint64_t kOutsideTag =
       Poller::kReserved - 4;  // whoever watches it looks itself
+  static constexpr std::uint64_t kDoorTag = Poller::kReserved - 5;
+  static constexpr std::uint64_t kCallersTag = Poller::kReserved - 6;
+  static constexpr std::uint64_t kBellBit = std::uint64_t{1} << 32;  // beside a conversation's slot
 
   // ---- network_transport.cpp
   void listen();
@@ -88,6 +93,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void stranger_gone(Conversation& c);
   Hello hello() const;
   DataChannel wanted_with(const NodeId& node, const Conversation& c) const;
+  std::string provider_of(DataChannel data) const;
   bool over_fabrics_interface(const Conversation& c) const;
   Conversation* session_with(const NodeId& node) const;
   bool dialled_by_smaller(const Conversation& c) const;
@@ -112,7 +118,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void settle_ended();
   bool settle(Conversation& c);
   void tick(Conversation& c);
-  void fabric_failed(Conversation& c, std::string_view why);
+  void lane_failed(Conversation& c, std::string_view why);
   void end(Conversation& c, DownReason reason, std::string_view why);
 
   // ---- network_fabric.cpp
@@ -121,6 +127,32 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void watch_fabric();
   void look_at_callers();
   void close_flooded_fabric(const std::string& how);
+
+  // ---- network_memory.cpp
+  // Somebody at the door for shared memory.
+  struct Caller {
+    Descriptor socket;
+    Time deadline{};
+    bool heard = false;
+    Knock words;
+    Descriptor file;  // the memory that it brings
+  };
+  void open_door();
+  bool memory_trusted(const NodeId& node) const;
+  void hand_memory_over(Conversation& c, const std::string& door);
+  void take_callers();
+  void hear_callers();
+  bool seat(Caller& caller);
+  void seat_callers();
+  void turn_away(const char* why);
+  void begin_lane(Conversation& c, std::unique_ptr<SharedMemory> memory, Descriptor socket);
+  void poll_memory();
+  void take_memory(Conversation& c);
+  void flush_memory(Conversation& c);
+  void take_bell(Conversation& c);
+  void lane_misbehaved(Conversation& c, std::string_view why);
+  bool memory_sleeps();
+  void wake_memory();
 
   const ClusterKey key_;
   NetworkOptions options_;
@@ -135,6 +167,9 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   FabricAddress fabric_address_;
   std::string fabric_host_;     // where it is bound
   bool several_hosts_ = false;  // published, until the first contact has shown which one works
+  std::unique_ptr<MemoryDoor> door_;  // null: no memory is shared
+  std::vector<Caller> callers_;
+  std::vector<Conversation*> memory_lanes_;
   Resolver resolver_;
   Gate gate_;
   RateLimit reports_;
@@ -145,9 +180,9 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   std::unordered_map<std::uint64_t, Conversation*> sessions_;  // by SessionId
   std::uint64_t next_session_ = 1;
   std::unordered_map<NodeId, Conversation*> by_node_;  // opening, up
-  // How often the fabric failed us with a node: after kFabricChances its data goes by the control
-  // connection.
-  std::unordered_map<NodeId, int> fabric_failures_;
+  // How often a lane failed us with a node: after kLaneChances its data goes another way, from
+  // memory to the fabric and from there to the control connection.
+  std::unordered_map<NodeId, int> memory_failures_, fabric_failures_;
   std::vector<FabricPeer> removals_;  // given up; removed when the fabric is not calling us
 
   struct Asked {

@@ -223,6 +223,7 @@ Hello NetworkTransport::hello() const {
   own.credit_frames = options_.limits.credit_frames;
   own.fabric = fabric_address_;
   own.eager_limit = kMaxFrame;
+  if (door_ != nullptr) own.memory = door_->offer();
   return own;
 }
 
@@ -235,7 +236,7 @@ bool NetworkTransport::over_fabrics_interface(const Conversation& c) const {
 
 DataChannel NetworkTransport::wanted_with(const NodeId& node, const Conversation& c) const {
   const auto failed = fabric_failures_.find(node);
-  const bool trusted = failed == fabric_failures_.end() || failed->second < kFabricChances;
+  const bool trusted = failed == fabric_failures_.end() || failed->second < kLaneChances;
   return fabric_ != nullptr && trusted && over_fabrics_interface(c) ? DataChannel::kFabric
                                                                     : DataChannel::kControl;
 }
@@ -317,12 +318,15 @@ void NetworkTransport::decide(Conversation& c) {
     parked_ = true;
   } else if (c.dialled) {
     const bool fabric = handshake.fabric_wanted() && wanted_with(node, c) == DataChannel::kFabric;
-    handshake.accept(fabric ? DataChannel::kFabric : DataChannel::kControl);
+    handshake.accept(handshake.memory_wanted() && memory_trusted(node) ? DataChannel::kMemory
+                     : fabric                                          ? DataChannel::kFabric
+                                                                       : DataChannel::kControl);
   } else if (!dialled_by_smaller(c) && dials_node(c)) {
     c.stage = Stage::kParked;
     parked_ = true;
   } else {
     number_session(c);
+    if (!memory_trusted(node)) handshake.offer_no_memory();
     handshake.accept(c.number, wanted_with(node, c));
   }
 }
@@ -397,6 +401,18 @@ bool NetworkTransport::hears_from(const NodeId& node) const {
   });
 }
 
+std::string NetworkTransport::provider_of(DataChannel data) const {
+  switch (data) {
+    case DataChannel::kControl:
+      return "control";
+    case DataChannel::kFabric:
+      return fabric_address_.provider;
+    case DataChannel::kMemory:
+      return "shm";
+  }
+  return {};
+}
+
 void NetworkTransport::promote(Conversation& c) {
   Agreement agreement = c.handshake->take_agreement();
   c.handshake.reset();
@@ -404,9 +420,8 @@ void NetworkTransport::promote(Conversation& c) {
   c.stage = Stage::kOpening;
   c.deadline = now_ + options_.limits.fabric;
   const NodeId node = agreement.peer.introduction.node;
-  const bool fabric = agreement.data == DataChannel::kFabric;
-  c.peer = {agreement.peer.introduction, c.remote, fabric ? fabric_address_.provider : "control",
-            c.dialled};
+  c.data = agreement.data;
+  c.peer = {agreement.peer.introduction, c.remote, provider_of(c.data), c.dialled};
   if (Conversation* const older = session_with(node)) {
     if (dialled_by_smaller(*older) && !dialled_by_smaller(c)) {
       drop(c);  // became obsolete while its last message was under way
@@ -417,15 +432,24 @@ void NetworkTransport::promote(Conversation& c) {
   by_node_[node] = &c;
   if (several_hosts_) prefer(local_address_of(c.connection->fd()));
   const FabricAddress at = agreement.peer.fabric;
+  const std::string door = agreement.peer.memory.door;
+  c.memory_token = std::move(agreement.memory_token);
   c.session = std::make_unique<Session>(
       Session::Setup{std::move(agreement), c.number, options_.limits.credit_frames,
                      options_.limits.heartbeat, options_.limits.dead, options_.limits.keepalive},
       now_);
-  c.connection->make_room(fabric ? kControlRoom : kDataRoom);
+  c.connection->make_room(c.data == DataChannel::kControl ? kDataRoom : kControlRoom);
   due(std::min(c.deadline, c.session->next_due()));
   touch(c);
-  if (!fabric) {
+  if (c.data == DataChannel::kControl) {
     announce(c);
+  } else if (c.data == DataChannel::kMemory) {
+    if (c.dialled) {
+      hand_memory_over(c, door);
+    } else {
+      seat_callers();
+    }
+    if (!c.carries()) return;
   } else if (c.floods != counters_.floods) {
     end(c, DownReason::kFabric, "the fabric was closed during the handshake");
     return;
@@ -433,7 +457,7 @@ void NetworkTransport::promote(Conversation& c) {
     try {
       c.fabric_peer = fabric_->add(at);
     } catch (const Error& error) {
-      fabric_failed(c, error.what());
+      lane_failed(c, error.what());
       return;
     }
   }

@@ -1,4 +1,4 @@
-// What peers exchange: frames on the control connection and on the fabric, and how sessions end.
+// What peers exchange: frames on the control connection and the data lanes, and how sessions end.
 #include <algorithm>
 #include <utility>
 
@@ -122,7 +122,7 @@ bool NetworkTransport::take(Conversation& c, Lane lane, std::span<std::byte> fra
       ++strays_;
       return true;
     case SessionVerdict::kLost:
-      fabric_failed(c, c.session->why());
+      lane_failed(c, c.session->why());
       return false;
     case SessionVerdict::kViolation:
       end(c, DownReason::kViolation, c.session->why());
@@ -153,6 +153,7 @@ void NetworkTransport::flush_dirty() {
 
 void NetworkTransport::flush(Conversation& c) {
   if (c.fabric_peer) flush_fabric(c);
+  if (c.memory) flush_memory(c);
   if (c.carries() && !c.ended) flush_control(c);
   // What was heard or said may call for an answer or a question much sooner than silence does.
   if (c.carries()) due(session_due(c));
@@ -176,7 +177,7 @@ void NetworkTransport::flush_fabric(Conversation& c) {
         stuck_.push_back(&c);
         return;
       case Fabric::Sent::kGone:
-        fabric_failed(c, "the fabric has given the peer up");
+        lane_failed(c, "the fabric has given the peer up");
         return;
     }
   }
@@ -224,7 +225,7 @@ void NetworkTransport::settle_ended() {
 // False: look again in the next poll().
 bool NetworkTransport::settle(Conversation& c) {
   if (!c.fabric_error.empty()) {
-    fabric_failed(c, std::exchange(c.fabric_error, {}));
+    lane_failed(c, std::exchange(c.fabric_error, {}));
     return true;
   }
   if (c.stage == Stage::kLeaving) {
@@ -241,6 +242,7 @@ bool NetworkTransport::settle(Conversation& c) {
   // just now.
   for (int round = 0; fabric_ != nullptr && round < kDrainRounds; ++round)
     if (fabric_->poll(*this) == 0) break;
+  if (c.memory) take_memory(c);
   if (c.stage != Stage::kOver)
     end(c, DownReason::kClosed, "the control connection ended without a goodbye");
   return true;
@@ -250,6 +252,8 @@ void NetworkTransport::tick(Conversation& c) {
   if (c.abandoned) return end(c, DownReason::kHungUp, c.hang_up_why);
   flush(c);  // a heartbeat may be due
   if (!c.carries()) return;
+  if (now_ >= c.bell_ended_at)
+    return lane_failed(c, "the peer closed its end of the shared memory, and goes on living");
   SessionVerdict verdict = c.session->tick(now_);
   if (verdict == SessionVerdict::kSilent && c.stage != Stage::kLeaving && !c.ended) {
     // This process may have been stopped between its last look at the sockets and now: what came
@@ -271,18 +275,19 @@ void NetworkTransport::tick(Conversation& c) {
     end(c, DownReason::kSilent,
         "nothing was heard for " + std::to_string(options_.limits.dead.count()) + " ms");
   } else if (verdict == SessionVerdict::kStalled) {
-    fabric_failed(c, "data is not acknowledged though the peer lives");
+    lane_failed(c, "data is not acknowledged though the peer lives");
   } else if (c.stage == Stage::kOpening && now_ >= c.deadline) {
-    fabric_failed(c, "the data channel did not open within " +
+    lane_failed(c, "the data channel did not open within " +
                          std::to_string(options_.limits.fabric.count()) +
                          " ms; the next session does without");
   }
 }
 
-void NetworkTransport::fabric_failed(Conversation& c, std::string_view why) {
-  if (fabric_failures_.size() >= kMaxFailures) fabric_failures_.clear();
-  int& failures = fabric_failures_[c.peer.introduction.node];
-  failures += c.stage == Stage::kOpening ? kFabricChances : 1;  // what never opened will not
+void NetworkTransport::lane_failed(Conversation& c, std::string_view why) {
+  auto& lane = c.data == DataChannel::kMemory ? memory_failures_ : fabric_failures_;
+  if (lane.size() >= kMaxFailures) lane.clear();
+  int& failures = lane[c.peer.introduction.node];
+  failures += c.stage == Stage::kOpening ? kLaneChances : 1;  // what never opened will not
   end(c, DownReason::kFabric, why);
 }
 

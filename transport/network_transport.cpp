@@ -12,7 +12,7 @@ namespace pp::transport {
 namespace {
 
 constexpr std::chrono::milliseconds kFabricRetry{1};
-constexpr std::chrono::microseconds kLookEvery{50};  // at the sockets, beside the fabric
+constexpr std::chrono::microseconds kLookEvery{50};  // at the sockets, beside fabric and memory
 
 std::uint32_t random_bits() {
   std::uint32_t bits = 0;
@@ -62,6 +62,7 @@ NetworkTransport::NetworkTransport(ClusterKey key, NetworkOptions options)
     throw Error("Limits::credit_frames is 0: no peer could ever send; use 1 or more");
   listen();
   poller_.add(resolver_.fd(), kResolverTag, true, false);
+  if (options_.shared_memory) open_door();
 }
 
 NetworkTransport::~NetworkTransport() = default;
@@ -186,6 +187,7 @@ std::size_t NetworkTransport::poll(Time now, Handler& handler) {
   take_events();
   if (fabric_ != nullptr) poll_fabric();
   if (fabric_ != nullptr) watch_fabric();
+  if (!memory_lanes_.empty()) poll_memory();
   if (!endings_.empty()) settle_ended();
   if (parked_) decide_parked();
   if (now_ >= next_timer_) run_timers();
@@ -201,7 +203,9 @@ bool NetworkTransport::wait(Time deadline) {
   if (fabric_ != nullptr && !fabric_->may_sleep()) return false;
   deadline = std::min(deadline, next_timer_);
   if (!stuck_.empty()) deadline = std::min(deadline, Clock::now() + kFabricRetry);
+  if (!memory_sleeps()) return false;
   events_seen_ = poller_.wait(deadline);
+  wake_memory();
   events_fresh_ = true;
   return std::any_of(events_seen_.begin(), events_seen_.end(),
                      [](const Poller::Event& event) { return event.tag == kOutsideTag; });
@@ -217,9 +221,9 @@ Counters NetworkTransport::counters() const {
 // ---- the parts of a poll()
 
 void NetworkTransport::take_events() {
-  // A courier that spins for an answer on the fabric must not pay for a look at every socket each
+  // A courier that spins for an answer on fabric or memory must not pay for a look at every socket each
   // time.
-  if (!events_fresh_ && fabric_ != nullptr && now_ < next_look_) return;
+  if (!events_fresh_ && (fabric_ != nullptr || !memory_lanes_.empty()) && now_ < next_look_) return;
   next_look_ = now_ + kLookEvery;
   const auto events = events_fresh_ ? events_seen_ : poller_.ready();
   events_fresh_ = false;
@@ -228,6 +232,13 @@ void NetworkTransport::take_events() {
       take_strangers();
     } else if (event.tag == kResolverTag) {
       take_lookups();
+    } else if (event.tag == kDoorTag) {
+      take_callers();
+    } else if (event.tag == kCallersTag) {
+      hear_callers();
+    } else if ((event.tag & kBellBit) != 0 && event.tag < 2 * kBellBit) {
+      Conversation* const c = conversations_[event.tag & (kBellBit - 1)].get();
+      if (c != nullptr && c->memory != nullptr) take_bell(*c);
     } else if (event.tag < conversations_.size() && conversations_[event.tag] != nullptr) {
       Conversation& c = *conversations_[event.tag];
       if (c.stage == Stage::kConnecting) {
@@ -251,6 +262,7 @@ void NetworkTransport::run_timers() {
       due(gate_.until(now_));
     }
   }
+  if (!callers_.empty()) hear_callers();
   for (std::size_t i = 0; i < conversations_.size(); ++i) {  // may grow meanwhile
     if (conversations_[i] == nullptr) continue;
     Conversation& c = *conversations_[i];
@@ -263,6 +275,7 @@ void NetworkTransport::run_timers() {
     if (c.stage == Stage::kOver) continue;
     if (c.stage == Stage::kParked && c.dialled) due(c.patient_until);
     due(c.deadline);
+    due(c.bell_ended_at);
     if (c.carries()) due(session_due(c));
   }
 }
@@ -277,6 +290,7 @@ void NetworkTransport::sweep() {
     std::erase(dirty_, c.get());
     std::erase(stuck_, c.get());
     std::erase(endings_, c.get());
+    std::erase(memory_lanes_, c.get());
     free_slots_.push_back(c->slot);
     c.reset();
   }
@@ -346,6 +360,8 @@ void NetworkTransport::drop(Conversation& c) {
   c.session.reset();
   if (c.fabric_peer) removals_.push_back(*c.fabric_peer);
   c.fabric_peer.reset();
+  if (c.memory && c.bell_ended_at == Time::max()) poller_.remove(c.memory->bell_fd());
+  c.memory.reset();
   const auto known = by_node_.find(c.peer.introduction.node);
   if (known != by_node_.end() && known->second == &c) by_node_.erase(known);
   sessions_.erase(static_cast<std::uint64_t>(c.id));

@@ -17,6 +17,10 @@ Secret& Secret::operator=(Secret&& other) noexcept {
   return *this;
 }
 
+bool Secret::is(const Bytes& claimed) const {
+  return sodium_memcmp(bytes_.data(), claimed.data(), kBytes) == 0;
+}
+
 Secret::~Secret() { sodium_memzero(bytes_.data(), kBytes); }
 
 }  // namespace pp::transport

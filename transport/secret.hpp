@@ -19,6 +19,8 @@ class Secret {
   ~Secret();
 
   Bytes& bytes() { return bytes_; }
+  // Compares in a time that does not depend on what differs.
+  bool is(const Bytes& claimed) const;
   const Bytes& bytes() const { return bytes_; }
 
  private:

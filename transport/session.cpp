@@ -21,7 +21,9 @@ std::size_t round_up(std::size_t size) { return (size + 7) & ~std::size_t{7}; }
 }  // namespace
 
 Session::Session(Setup setup, Time now)
-    : data_(setup.agreement.data == DataChannel::kFabric ? Lane::kData : Lane::kControl),
+    : data_(setup.agreement.data == DataChannel::kControl ? Lane::kControl : Lane::kData),
+      loses_nothing_(setup.agreement.data != DataChannel::kFabric),
+      peers_number_(setup.agreement.peer.session),
       heartbeat_(setup.heartbeat),
       dead_(setup.dead),
       keepalive_(std::max(setup.keepalive, setup.heartbeat)),
@@ -33,8 +35,9 @@ Session::Session(Setup setup, Time now)
   const Agreement& agreed = setup.agreement;
   const auto make = [&](Lane lane, const Secret& sending, const Secret& receiving) {
     Way& made = way(lane);
-    made.channel = std::make_unique<SealedChannel>(agreed.cipher, sending, receiving,
-                                                   setup.own_number, agreed.peer.session);
+    made.channel = std::make_unique<SealedChannel>(
+        lane == Lane::kControl ? agreed.cipher : agreed.data_cipher, sending, receiving,
+        setup.own_number, agreed.peer.session);
     made.room = lane == data_ ? kMaxPayload : kControlRoom;
     made.buffer = std::make_unique<std::byte[]>(made.room + kFrameOverhead);
   };
@@ -190,15 +193,16 @@ SessionVerdict Session::receive(Lane lane, std::span<std::byte> frame, Time now,
     case FrameVerdict::kMalformed:
       return violation("a frame is malformed");
     case FrameVerdict::kNotForUs:
-      return lane == Lane::kData ? SessionVerdict::kNotForUs
-                                 : violation("a frame names another session");
+      return lane == Lane::kData && !loses_nothing_ ? SessionVerdict::kNotForUs
+                                                    : violation("a frame names another session");
     case FrameVerdict::kForged:
       return violation("a frame's seal does not fit");
     case FrameVerdict::kReplayed:
       return violation("a frame came twice");
     case FrameVerdict::kGap:
-      // A stream loses nothing by itself: somebody on the way has taken something out.
+      // Neither a stream nor a ring loses anything by itself: somebody has taken something out.
       if (lane == Lane::kControl) return violation("frames were taken out of the connection");
+      if (loses_nothing_) return violation("frames were taken out of the shared memory");
       why_ = "frames were lost on the way";
       return SessionVerdict::kLost;
   }

@@ -78,6 +78,8 @@ class Session {
 
   Session(Setup setup, Time now);
 
+  // What frames to the peer carry.
+  std::uint64_t peers_number() const { return peers_number_; }
   // Both lanes carry frames in both directions.
   bool open() const { return data_ == Lane::kControl || (opening_heard_ && opening_sent_); }
 
@@ -154,7 +156,9 @@ class Session {
   bool take_goodbye(std::span<const std::byte> piece);
   SessionVerdict violation(const char* why);
 
-  const Lane data_;  // where messages go
+  const Lane data_;           // where messages go
+  const bool loses_nothing_;  // that way
+  const std::uint64_t peers_number_;
   std::array<Way, 2> ways_;
   const std::chrono::milliseconds heartbeat_, dead_, keepalive_;
 

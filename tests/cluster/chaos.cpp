@@ -72,7 +72,11 @@ Fleet::Setup setup(const ChaosSettings& settings, const std::string& key_file) {
   setup.environment = {"PP_WORKERS=" + std::to_string(settings.workers),
                        "PP_RETRIES=" + std::to_string(settings.retries),
                        "PP_DRAIN=" + std::to_string(kDrain.count())};
-  if (settings.fabric != "auto") setup.environment.push_back("PP_FABRIC=" + settings.fabric);
+  if (settings.fabric == "shm") setup.environment.push_back("PP_FABRIC=off");
+  if (settings.fabric != "auto" && settings.fabric != "shm") {
+    setup.environment.push_back("PP_FABRIC=" + settings.fabric);
+    setup.environment.push_back("PP_SHM=off");
+  }
   if (settings.launch)
     setup.environment.push_back("PP_LAUNCH=chaos" + std::to_string(settings.seed));
   setup.environment.push_back("PP_LOG=info");  // says when suspects are tried

@@ -22,7 +22,7 @@ struct ChaosSettings {
   std::set<FaultKind> kinds{std::begin(kAllFaultKinds), std::end(kAllFaultKinds)};
   std::string work = "uts,fib,map,bulk";
   std::uint64_t seed = 1;
-  std::string fabric = "auto";    // PP_FABRIC otherwise
+  std::string fabric = "auto";    // "shm": memory, or no lane; else PP_FABRIC, without memory
   unsigned retries = 1000;        // PP_RETRIES
   bool launch = false;            // all belong to one launch: workers leave when the driver does
   std::chrono::seconds limit{0};  // of all of it; 0: as long as the faults take, and much more

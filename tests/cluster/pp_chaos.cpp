@@ -79,7 +79,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", settings.seed, "draws the same faults again; else one by chance");
   app.add_option("--fabric", settings.fabric,
-                 "off: sealed frames on the control connection; else what PP_FABRIC takes")
+                 "shm: shared memory; off: sealed frames on the control connection; else what PP_FABRIC "
+                 "takes; auto: what a user gets")
       ->capture_default_str();
   app.add_option("--retries", settings.retries, "PP_RETRIES of all nodes")->capture_default_str();
   app.add_flag("--launch", settings.launch,

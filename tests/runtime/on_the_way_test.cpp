@@ -51,6 +51,7 @@ class SomebodyOnTheWay : public testing::TestWithParam<std::size_t> {
     network.introduction = introduction(options, FunctionTable::seal());
     network.listen = {"127.0.0.1", 0};
     network.fabric = "off";
+    network.shared_memory = false;  // nobody is on that way
     auto transport = transport::open_network(ClusterKey::load(file_), network);
     last_address_ = transport->self().addresses.front();
     return std::make_unique<Node>(options, std::move(transport));

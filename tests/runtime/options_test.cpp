@@ -65,7 +65,7 @@ class OptionsFromEnvironment : public testing::Test {
       "PP_IFACE",    "PP_FABRIC",       "PP_NAME",      "PP_LAUNCH",      "PP_NODES",
       "PP_RETRIES",  "PP_JOIN_TIMEOUT", "PP_REPORT_FD", "PP_QUEUE_LIMIT", "PP_SEED",
       "PP_DISCOVER", "PP_HOSTS_FILE",   "PP_DNS",       "PP_FOLDER",      "PP_SUSPECT",
-      "PP_DEAD",     "PP_DRAIN",        "PP_JOBLOG",    "PP_RESUME"};
+      "PP_DEAD",     "PP_DRAIN",        "PP_JOBLOG",    "PP_RESUME",      "PP_SHM"};
   std::map<std::string, std::string> before_;
 };
 
@@ -144,6 +144,13 @@ TEST_F(OptionsFromEnvironment, plain_texts) {
   EXPECT_EQ(with("PP_IFACE", "eth0").interface, "eth0");
   EXPECT_EQ(with("PP_FABRIC", "off").fabric, "off");
   EXPECT_EQ(with("PP_LAUNCH", "x-1").launch, "x-1");
+}
+
+TEST_F(OptionsFromEnvironment, shared_memory) {
+  EXPECT_TRUE(Options::from_environment().shared_memory);
+  EXPECT_TRUE(with("PP_SHM", "on").shared_memory);
+  EXPECT_FALSE(with("PP_SHM", "off").shared_memory);
+  expect_refused("PP_SHM", {"Off", "0", "no", "off "}, "on or off");
 }
 
 TEST_F(OptionsFromEnvironment, a_key_opens_the_network_unless_nobody_is_to_be_found) {

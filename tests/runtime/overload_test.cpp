@@ -263,6 +263,7 @@ class OverloadOnSockets : public Overload {
     options.listen = "127.0.0.1:0";
     options.discover = "off";
     options.fabric = "off";
+    options.shared_memory = false;
     if (owner_) options.peers = {Address::parse(owner_->courier()->address())};
     return std::make_unique<Node>(
         options,

@@ -78,6 +78,7 @@ class Resources : public testing::Test {
     options.listen = "127.0.0.1:0";
     options.discover = "off";
     options.fabric = fabric_;
+    options.shared_memory = shared_memory_;
     if (!port_.empty()) options.peers = {Address::parse(port_)};
     return options;
   }
@@ -137,6 +138,7 @@ class Resources : public testing::Test {
   std::string folder_;
   std::string port_;
   std::string fabric_ = "off";
+  bool shared_memory_ = false;
   std::unique_ptr<Runtime> survivor_;
 };
 
@@ -154,6 +156,18 @@ class ResourcesOverFabric : public Resources {
 
 TEST_F(ResourcesOverFabric, of_nodes_that_came_and_went_are_back) {
   expect_nothing_stays(runtime::times(20, 2), 4);
+}
+
+class ResourcesOverSharedMemory : public Resources {
+ protected:
+  void SetUp() override {
+    shared_memory_ = true;
+    Resources::SetUp();
+  }
+};
+
+TEST_F(ResourcesOverSharedMemory, of_nodes_that_came_and_went_are_back) {
+  expect_nothing_stays(runtime::times(50, 3), runtime::times(20, 5));
 }
 
 }  // namespace

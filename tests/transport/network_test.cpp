@@ -27,10 +27,12 @@ using testing::run;
 using testing::same_key;
 using testing::value_of;
 
-INSTANTIATE_TEST_SUITE_P(Data, Network, ::testing::Values("off", "tcp;ofi_rxm"),
+INSTANTIATE_TEST_SUITE_P(Data, Network, ::testing::Values("off", "shm", "tcp;ofi_rxm"),
                          [](const auto& param) {
-                           return std::string(param.param) == "off" ? "on_the_control_connection"
-                                                                    : "on_the_fabric";
+                           const std::string way = param.param;
+                           return way == "off"   ? "on_the_control_connection"
+                                  : way == "shm" ? "in_shared_memory"
+                                                 : "on_the_fabric";
                          });
 
 TEST_P(Network, a_dial_brings_up_one_session_at_both_ends) {

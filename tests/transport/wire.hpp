@@ -100,7 +100,8 @@ struct Node {
   SessionId session() const { return diary.ups.back().session; }
 };
 
-inline NetworkOptions options(const std::string& fabric = "off") {
+// The ways data can take: "off", on the control connection; "shm"; a provider's name, on the fabric.
+inline NetworkOptions options(const std::string& way = "off") {
   NetworkOptions options;
   options.introduction.node = NodeId::random();
   options.introduction.name = "node " + options.introduction.node.short_name();
@@ -108,7 +109,8 @@ inline NetworkOptions options(const std::string& fabric = "off") {
   options.introduction.function_table = 1;
   options.introduction.build = "test";
   options.listen = {"127.0.0.1", 0};
-  options.fabric = fabric;
+  options.fabric = way == "shm" ? "off" : way;
+  options.shared_memory = way == "shm";
   return options;
 }
 
@@ -145,7 +147,7 @@ inline bool run(std::vector<Node*> nodes, const std::function<bool()>& done,
 class Network : public ::testing::TestWithParam<const char*> {
  protected:
   NetworkOptions options() const { return testing::options(GetParam()); }
-  bool on_the_fabric() const { return std::string(GetParam()) != "off"; }
+  bool has_a_data_lane() const { return std::string(GetParam()) != "off"; }
   Node open() { return open(options()); }
   Node open(NetworkOptions with) {
     return {open_network(same_key(key_), std::move(with)), Diary{}};

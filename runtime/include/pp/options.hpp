@@ -47,7 +47,10 @@ struct Options {
   std::string key_file;
   std::string interface;  // PP_IFACE=eth0
   std::string fabric =
-      "tcp;ofi_rxm";   // PP_FABRIC: a libfabric provider, or "off" for the control connection alone
+      "tcp;ofi_rxm";  // PP_FABRIC: a libfabric provider, or "off" for the control connection alone
+  // Nodes of the same user on one host exchange their data through memory that both map; off: as
+  // with any other host. (PP_SHM=off)
+  bool shared_memory = true;
   std::string name;    // PP_NAME; empty: "host:pid"
   std::string launch;  // PP_LAUNCH: nodes of different launches refuse each other
 

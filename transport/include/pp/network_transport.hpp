@@ -1,4 +1,5 @@
-// The transport between processes and hosts: a control connection and a libfabric endpoint per node.
+// The transport between processes and hosts: a control connection per peer, and beside it shared
+// memory or a libfabric endpoint for the data.
 #pragma once
 
 #include <chrono>
@@ -44,6 +45,9 @@ struct NetworkOptions {
   // "tcp;ofi_rxm" (default), another libfabric provider by name, or "off": the same sealed frames on the
   // control connection and no fabric port open (protocol.md rule 28).
   std::string fabric = "tcp;ofi_rxm";
+  // Whether nodes of the same user on this host are spoken to through memory that both map, if they
+  // want it too; it comes before the fabric and before the control connection.
+  bool shared_memory = true;
   std::uint16_t fabric_port = 0;               // 0: control port + 1 if the control port was given, else any
   Limits limits;
 };

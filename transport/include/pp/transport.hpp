@@ -37,7 +37,7 @@ struct Introduction {
 struct Peer {
   Introduction introduction;
   Address remote;         // the other end of the control connection
-  std::string provider;   // what carries the data: "tcp;ofi_rxm", "control", "loopback"
+  std::string provider;   // what carries the data: "tcp;ofi_rxm", "shm", "control", "loopback"
   bool dialled = false;   // we dialled it (otherwise it dialled us)
 };
 
