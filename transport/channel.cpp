@@ -123,8 +123,9 @@ void SealedChannel::tag(bool sending, std::span<const std::byte> covered, std::u
     return;
   }
   const Nonce nonce = nonce_of(sequence);
+  unsigned char nothing = 0;  // is encrypted; the library wants a place for it
   crypto_aead_aes256gcm_encrypt_detached_afternm(
-      nullptr, out, nullptr, nullptr, 0, bytes, covered.size(), nullptr, nonce.data(),
+      &nothing, out, nullptr, &nothing, 0, bytes, covered.size(), nullptr, nonce.data(),
       sending ? &keys_->aes_sending : &keys_->aes_receiving);
 }
 

@@ -41,7 +41,7 @@ void MemoryLane::flush() {
   if (out_.must_ring()) ring();
 }
 
-bool MemoryLane::has_room_again() { return refused_ != 0 && out_.has_room(refused_); }
+bool MemoryLane::stirs() { return !in_.empty() || has_room_again(); }
 
 MemoryLane::Taken MemoryLane::take(std::span<std::byte>& frame) {
   std::size_t size = 0;

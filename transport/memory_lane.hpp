@@ -33,13 +33,16 @@ class MemoryLane {
   // After some send(): rings if the peer sleeps.
   void flush();
   // Whether a frame that was answered with kAgain should be tried again.
-  bool has_room_again();
+  bool has_room_again() { return refused_ != 0 && out_.has_room(refused_); }
 
   enum class Taken { kFrame, kEmpty, kBroken };
   // The next frame, in memory of our own, valid until the next call.
   Taken take(std::span<std::byte>& frame);
   // After some take(): rings if the peer waits for room.
   void give_back();
+
+  // Whether there is something to take, or room that was waited for.
+  bool stirs();
 
   // Before sleeping until bell_fd() is readable. False: there is something to do; do not.
   bool fall_asleep();

@@ -64,6 +64,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void drop(Conversation& c);
   void sweep();
   void due(Time at) { next_timer_ = std::min(next_timer_, at); }
+  bool sleep(Time deadline);
   void take_events();
   void run_timers();
   void watch(Conversation& c, bool writable);
@@ -123,6 +124,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
 
   // ---- network_fabric.cpp
   void open_fabric();
+  bool fabric_due() const;
   void poll_fabric();
   void watch_fabric();
   void look_at_callers();
@@ -151,6 +153,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void flush_memory(Conversation& c);
   void take_bell(Conversation& c);
   void lane_misbehaved(Conversation& c, std::string_view why);
+  bool spin(Time deadline);
   bool memory_sleeps();
   void wake_memory();
 
@@ -164,12 +167,16 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   Fabric::Options fabric_options_;
   RateLimit reopenings_;
   Time next_look_at_callers_{};
+  Time next_fabric_poll_{};
+  std::size_t fabric_users_ = 0;  // sessions
   FabricAddress fabric_address_;
   std::string fabric_host_;     // where it is bound
   bool several_hosts_ = false;  // published, until the first contact has shown which one works
   std::unique_ptr<MemoryDoor> door_;  // null: no memory is shared
   std::vector<Caller> callers_;
   std::vector<Conversation*> memory_lanes_;
+  bool memory_stirred_ = false;  // something came by one of them since the last wait()
+  int spins_in_vain_ = 0, spins_to_skip_ = 0;
   Resolver resolver_;
   Gate gate_;
   RateLimit reports_;
@@ -196,6 +203,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   bool parked_ = false, over_ = false;          // some conversation may be
   std::span<const Poller::Event> events_seen_;  // by wait(), for the next poll()
   bool events_fresh_ = false;
+  bool outside_readable_ = false;  // the descriptor given to watch() was, and wait() has not told
   Time next_look_{};
   Time next_timer_ = Time::max();
 

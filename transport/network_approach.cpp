@@ -456,6 +456,7 @@ void NetworkTransport::promote(Conversation& c) {
   } else {
     try {
       c.fabric_peer = fabric_->add(at);
+      ++fabric_users_;
     } catch (const Error& error) {
       lane_failed(c, error.what());
       return;

@@ -12,6 +12,16 @@ constexpr std::size_t kMostCallers = 32;  // that have not shown for which sessi
 constexpr int kCallersPerPoll = 16;
 constexpr int kFramesPerPoll = 64;                     // of one lane, before others have their turn
 constexpr std::chrono::milliseconds kBellLinger{500};  // for the control connection to end as well
+constexpr int kLooksPerTime = 32;
+// A peer that takes its time, or has no core to run on, is not spun for but once in so many times.
+constexpr int kMostSpinsSkipped = 63;
+
+// Tells the processor that this is a loop of looking.
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
 
 }  // namespace
 
@@ -158,6 +168,7 @@ void NetworkTransport::take_memory(Conversation& c) {
       return lane_misbehaved(c, "the shared memory holds a frame of a length that none has");
     if (!take(c, Lane::kData, frame)) return;
   }
+  memory_stirred_ |= taken > 0;
   if (taken > 0 && c.memory != nullptr) c.memory->give_back();
 }
 
@@ -189,6 +200,31 @@ void NetworkTransport::lane_misbehaved(Conversation& c, std::string_view why) {
 }
 
 // ---- sleep
+
+// Looks for a while at what the next word may come by. True: something is there.
+bool NetworkTransport::spin(Time deadline) {
+  if (!std::exchange(memory_stirred_, false)) return false;
+  if (spins_to_skip_ > 0) {
+    --spins_to_skip_;
+    return false;
+  }
+  const Time end = std::min(deadline, Clock::now() + options_.limits.spin);
+  do {
+    for (int look = 0; look < kLooksPerTime; ++look) {
+      for (Conversation* const c : memory_lanes_) {
+        if (c->memory == nullptr || !c->memory->stirs()) continue;
+        spins_in_vain_ = 0;
+        memory_stirred_ = true;
+        return true;
+      }
+      if (poller_.take_wake()) return true;  // which says nothing about the peers
+      relax();
+    }
+  } while (Clock::now() < end);
+  spins_in_vain_ = std::min(2 * spins_in_vain_ + 1, kMostSpinsSkipped);
+  spins_to_skip_ = spins_in_vain_;
+  return false;
+}
 
 // False: something came meanwhile.
 bool NetworkTransport::memory_sleeps() {

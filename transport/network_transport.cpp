@@ -5,6 +5,7 @@
 #include <cassert>
 #include <pp/error.hpp>
 #include <pp/interfaces.hpp>
+#include <utility>
 
 #include "network.hpp"
 
@@ -185,7 +186,7 @@ std::size_t NetworkTransport::poll(Time now, Handler& handler) {
   flush_dirty();
   if (!dials_.empty()) start_dials();
   take_events();
-  if (fabric_ != nullptr) poll_fabric();
+  if (fabric_ != nullptr && fabric_due()) poll_fabric();
   if (fabric_ != nullptr) watch_fabric();
   if (!memory_lanes_.empty()) poll_memory();
   if (!endings_.empty()) settle_ended();
@@ -198,17 +199,27 @@ std::size_t NetworkTransport::poll(Time now, Handler& handler) {
 }
 
 bool NetworkTransport::wait(Time deadline) {
+  if (!sleep(deadline)) return std::exchange(outside_readable_, false);
+  return std::any_of(events_seen_.begin(), events_seen_.end(),
+                     [](const Poller::Event& event) { return event.tag == kOutsideTag; });
+}
+
+// False: there was no need to.
+bool NetworkTransport::sleep(Time deadline) {
   if (!dirty_.empty()) return false;
   if (!dials_.empty()) due(now_ + kFabricRetry);
-  if (fabric_ != nullptr && !fabric_->may_sleep()) return false;
+  if (fabric_ != nullptr && !fabric_->may_sleep()) {
+    next_fabric_poll_ = {};
+    return false;
+  }
   deadline = std::min(deadline, next_timer_);
   if (!stuck_.empty()) deadline = std::min(deadline, Clock::now() + kFabricRetry);
-  if (!memory_sleeps()) return false;
+  if (!memory_lanes_.empty() && (spin(deadline) || !memory_sleeps())) return false;
   events_seen_ = poller_.wait(deadline);
   wake_memory();
   events_fresh_ = true;
-  return std::any_of(events_seen_.begin(), events_seen_.end(),
-                     [](const Poller::Event& event) { return event.tag == kOutsideTag; });
+  outside_readable_ = false;
+  return true;
 }
 
 Counters NetworkTransport::counters() const {
@@ -221,10 +232,11 @@ Counters NetworkTransport::counters() const {
 // ---- the parts of a poll()
 
 void NetworkTransport::take_events() {
-  // A courier that spins for an answer on fabric or memory must not pay for a look at every socket each
-  // time.
+  // A courier that spins for an answer on fabric or memory must not pay for a look at every socket
+  // each time.
   if (!events_fresh_ && (fabric_ != nullptr || !memory_lanes_.empty()) && now_ < next_look_) return;
   next_look_ = now_ + kLookEvery;
+  const bool told = events_fresh_;  // by wait(), to who watches a descriptor as well
   const auto events = events_fresh_ ? events_seen_ : poller_.ready();
   events_fresh_ = false;
   for (const Poller::Event& event : events) {
@@ -232,6 +244,10 @@ void NetworkTransport::take_events() {
       take_strangers();
     } else if (event.tag == kResolverTag) {
       take_lookups();
+    } else if (event.tag == kFabricTag) {
+      next_fabric_poll_ = {};
+    } else if (event.tag == kOutsideTag) {
+      outside_readable_ = !told;
     } else if (event.tag == kDoorTag) {
       take_callers();
     } else if (event.tag == kCallersTag) {
@@ -358,7 +374,10 @@ void NetworkTransport::drop(Conversation& c) {
   c.handshake.reset();
   if (c.session != nullptr) counters_ = add(counters_, c.session->counters());
   c.session.reset();
-  if (c.fabric_peer) removals_.push_back(*c.fabric_peer);
+  if (c.fabric_peer) {
+    removals_.push_back(*c.fabric_peer);
+    --fabric_users_;
+  }
   c.fabric_peer.reset();
   if (c.memory && c.bell_ended_at == Time::max()) poller_.remove(c.memory->bell_fd());
   c.memory.reset();

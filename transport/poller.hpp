@@ -35,6 +35,12 @@ class Poller {
   // began.
   std::span<const Event> wait(Time deadline);
 
+  // For who spins instead of waiting: whether wake() was called since then. Answers as wait() does.
+  bool take_wake() {
+    return woken_.load(std::memory_order_relaxed) &&
+           woken_.exchange(false, std::memory_order_seq_cst);
+  }
+
   // Costs a few nanoseconds unless somebody sleeps in wait().
   void wake() noexcept;
 
@@ -49,7 +55,7 @@ class Poller {
   // all four sequentially consistent, so at least one of them sees what the other wrote (Dekker):
   // either wait() sees woken_ and does not block, or wake() sees sleeping_ and rings. What was
   // written before wake() is seen after wait(): the exchange there reads from an exchange in wake()
-  // (each is part of the other's release sequence).
+  // (each is part of the other's release sequence). So it is after take_wake().
   alignas(64) std::atomic<bool> woken_{false};
   std::atomic<bool> sleeping_{false};
 
