@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <new>
 
 namespace pp::transport {
 namespace {
@@ -73,16 +74,32 @@ void Outbox::tidy() {
 
 Assembly::Step Assembly::take(std::uint32_t kind, std::span<const std::byte> piece) {
   const bool first = kind == PieceHeader::kFirst;
-  if (first == open_ || (first ? 0 : bytes_.size()) + piece.size() > limit_) {
+  if (first == open_ || (first ? 0 : size_) + piece.size() > limit_) {
     return Step::kMalformed;
   }
   if (first) {
-    bytes_.clear();
-    if (bytes_.capacity() > kKeep) bytes_.shrink_to_fit();
+    size_ = 0;
+    if (room_ > kKeep) {
+      bytes_.reset();
+      room_ = 0;
+    }
   }
-  bytes_.insert(bytes_.end(), piece.begin(), piece.end());
+  if (!make_room(size_ + piece.size())) throw std::bad_alloc();
+  if (!piece.empty()) std::memcpy(bytes_.get() + size_, piece.data(), piece.size());
+  size_ += piece.size();
   open_ = kind != PieceHeader::kLast;
   return open_ ? Step::kIncomplete : Step::kComplete;
+}
+
+bool Assembly::make_room(std::size_t size) {
+  if (size <= room_) return true;
+  const std::size_t room = std::max(size, 2 * room_);
+  void* const grown = std::realloc(bytes_.get(), room);
+  if (grown == nullptr) return false;
+  static_cast<void>(bytes_.release());  // realloc() has taken it
+  bytes_.reset(static_cast<std::byte*>(grown));
+  room_ = room;
+  return true;
 }
 
 }  // namespace pp::transport

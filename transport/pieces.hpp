@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <pp/transport.hpp>
 #include <span>
 #include <vector>
@@ -62,13 +64,21 @@ class Assembly {
   // Takes a piece of kind kFirst, kMiddle or kLast. After kComplete, message() is valid until
   // take() is called again.
   Step take(std::uint32_t kind, std::span<const std::byte> piece);
-  std::span<const std::byte> message() const { return bytes_; }
+  std::span<const std::byte> message() const { return {bytes_.get(), size_}; }
   // Whether a message has begun and not ended: no kWhole may come now.
   bool open() const { return open_; }
 
  private:
+  struct Free {
+    void operator()(std::byte* bytes) const { std::free(bytes); }
+  };
+  bool make_room(std::size_t size);
+
   const std::size_t limit_;
-  std::vector<std::byte> bytes_;
+  // Not a vector: the system moves the pages of a large block when it grows, which costs next to
+  // nothing beside copying them and touching new ones.
+  std::unique_ptr<std::byte, Free> bytes_;
+  std::size_t size_ = 0, room_ = 0;
   bool open_ = false;
 };
 

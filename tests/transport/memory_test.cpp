@@ -603,6 +603,36 @@ TEST_F(SharedMemoryOf, two_nodes_is_used_only_if_both_want_it) {
   EXPECT_TRUE(mappings().empty());
 }
 
+// Ends a descriptor of this process from below, as no program would.
+void close_from_below(const std::function<bool(const sockaddr_un&, socklen_t)>& which) {
+  int closed = 0;
+  for (int fd = 3; fd < 256; ++fd) {
+    sockaddr_un name{};
+    socklen_t size = sizeof name;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0 ||
+        name.sun_family != AF_UNIX || !which(name, size))
+      continue;
+    const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    ::dup3(nothing.get(), fd, O_CLOEXEC);
+    ++closed;
+  }
+  EXPECT_EQ(closed, 1);
+}
+
+TEST_F(AtTheDoor, that_is_shut_nobody_waits_and_the_next_session_does_without) {
+  close_from_below([this](const sockaddr_un& name, socklen_t size) {
+    return std::string(name.sun_path + 1, name.sun_path + size - offsetof(sockaddr_un, sun_path)) ==
+           door_;
+  });
+  Node peer = open();
+  peer.transport->dial(node_.address());
+  ASSERT_TRUE(run({&peer, &node_}, [&] { return !peer.diary.failed_dials.empty(); }));
+  EXPECT_THAT(peer.diary.failed_dials.back().why, ::testing::HasSubstr("shared memory"));
+  peer.transport->dial(node_.address());
+  ASSERT_TRUE(run({&peer, &node_}, [&] { return peer.diary.live() == 1; }));
+  EXPECT_EQ(peer.diary.ups.back().peer.provider, "control");
+}
+
 TEST(MemoryOffer, leads_to_who_is_at_the_same_place_as_the_same_user) {
   const MemoryOffer here{"boot/1", 7, "pp-x"};
   EXPECT_TRUE(here.leads_to({"boot/1", 7, "pp-y"}));
