@@ -149,7 +149,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void turn_away(const char* why);
   void begin_lane(Conversation& c, std::unique_ptr<SharedMemory> memory, Descriptor socket);
   void poll_memory();
-  void take_memory(Conversation& c);
+  int take_memory(Conversation& c);
   void flush_memory(Conversation& c);
   void take_bell(Conversation& c);
   void lane_misbehaved(Conversation& c, std::string_view why);

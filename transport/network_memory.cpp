@@ -1,6 +1,7 @@
 // The memory that nodes on one host share: handed over at the door, moved by poll(), rung for.
 #include <algorithm>
 #include <pp/error.hpp>
+#include <thread>
 #include <utility>
 
 #include "network.hpp"
@@ -10,7 +11,10 @@ namespace {
 
 constexpr std::size_t kMostCallers = 32;  // that have not shown for which session they come
 constexpr int kCallersPerPoll = 16;
-constexpr int kFramesPerPoll = 64;                     // of one lane, before others have their turn
+constexpr int kFramesPerPoll = 64;  // of one lane, before others have their turn
+// Half a ring of large frames: who waits for room is woken while there is still something to take,
+// and then has room for more than one.
+constexpr int kFramesPerBell = 16;
 constexpr std::chrono::milliseconds kBellLinger{500};  // for the control connection to end as well
 constexpr int kLooksPerTime = 32;
 // A peer that takes its time, or has no core to run on, is not spun for but once in so many times.
@@ -28,10 +32,13 @@ void relax() {
 // ---- the door
 
 void NetworkTransport::open_door() {
+  // Where either is missing or forbidden, everybody is spoken to over the network.
+  std::string why;
+  if (SharedMemory::make(why) == nullptr) return;
   try {
     door_ = std::make_unique<MemoryDoor>();
   } catch (const Error&) {
-    return;  // no such sockets here: everybody is spoken to over the network
+    return;
   }
   poller_.add(door_->fd(), kDoorTag, true, false);
 }
@@ -158,18 +165,24 @@ void NetworkTransport::poll_memory() {
   }
 }
 
-void NetworkTransport::take_memory(Conversation& c) {
+// Returns how many frames there were, as far as it looked.
+int NetworkTransport::take_memory(Conversation& c) {
   int taken = 0;
-  for (; taken < kFramesPerPoll && c.memory != nullptr && c.carries(); ++taken) {
+  while (taken < kFramesPerPoll && c.memory != nullptr && c.carries()) {
     std::span<std::byte> frame;
     const MemoryLane::Taken it = c.memory->take(frame);
     if (it == MemoryLane::Taken::kEmpty) break;
-    if (it == MemoryLane::Taken::kBroken)
-      return lane_misbehaved(c, "the shared memory holds a frame of a length that none has");
-    if (!take(c, Lane::kData, frame)) return;
+    if (it == MemoryLane::Taken::kBroken) {
+      lane_misbehaved(c, "the shared memory holds a frame of a length that none has");
+      break;
+    }
+    ++taken;
+    if (!take(c, Lane::kData, frame)) break;
+    if (taken % kFramesPerBell == 0) c.memory->give_back();
   }
   memory_stirred_ |= taken > 0;
   if (taken > 0 && c.memory != nullptr) c.memory->give_back();
+  return taken;
 }
 
 void NetworkTransport::flush_memory(Conversation& c) {
@@ -220,6 +233,7 @@ bool NetworkTransport::spin(Time deadline) {
       if (poller_.take_wake()) return true;  // which says nothing about the peers
       relax();
     }
+    std::this_thread::yield();  // the answer may need this very core
   } while (Clock::now() < end);
   spins_in_vain_ = std::min(2 * spins_in_vain_ + 1, kMostSpinsSkipped);
   spins_to_skip_ = spins_in_vain_;

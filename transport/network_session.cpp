@@ -239,10 +239,11 @@ bool NetworkTransport::settle(Conversation& c) {
   }
   if (!c.ended) return true;
   // Killed: what it had sent before may still lie in the fabric, which was last asked before or
-  // just now.
+  // just now, or in the shared memory.
   for (int round = 0; fabric_ != nullptr && round < kDrainRounds; ++round)
     if (fabric_->poll(*this) == 0) break;
-  if (c.memory) take_memory(c);
+  for (int round = 0; c.memory != nullptr && round < kDrainRounds; ++round)
+    if (take_memory(c) == 0) break;
   if (c.stage != Stage::kOver)
     end(c, DownReason::kClosed, "the control connection ended without a goodbye");
   return true;

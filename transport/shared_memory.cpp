@@ -37,7 +37,12 @@ std::byte* SharedMemory::map(int file, std::string& why) {
 }
 
 std::unique_ptr<SharedMemory> SharedMemory::make(std::string& why) {
-  Descriptor file(::memfd_create("pp", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  // Where the system may insist that nobody can run such a file, it is to be said (Linux 6.3);
+  // older ones do not know the word.
+  constexpr unsigned kNotToBeRun = 8;
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  Descriptor file(::memfd_create("pp", kFlags | kNotToBeRun));
+  if (file.get() < 0 && errno == EINVAL) file = Descriptor(::memfd_create("pp", kFlags));
   if (file.get() < 0) {
     why = failed("memfd_create");
     return nullptr;

@@ -36,6 +36,10 @@ class Chaos : public OnHosts {
 
 TEST_F(Chaos, among_processes_changes_no_result) { expect_exact({"--nodes", "5"}); }
 
+TEST_F(Chaos, among_processes_without_shared_memory_changes_no_result) {
+  expect_exact({"--nodes", "5", "--fabric", "off"});
+}
+
 TEST_F(Chaos, among_hosts_changes_no_result) {
   OnHosts::SetUp();
   if (IsSkipped()) return;

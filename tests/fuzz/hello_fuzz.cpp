@@ -17,7 +17,8 @@ void check(const Hello& hello) {
   promise(who.name.size() <= kMaxName && who.build.size() <= kMaxBuild &&
               who.launch.size() <= kMaxLaunch && hello.fabric.provider.size() <= kMaxName &&
               hello.fabric.bytes.size() <= kMaxFabricAddress &&
-              who.addresses.size() <= kMaxAddresses,
+              who.addresses.size() <= kMaxAddresses && hello.memory.place.size() <= kMaxPlace &&
+              hello.memory.door.size() <= kMaxDoor,
           "nothing in a Hello is longer than hello.capnp allows");
 }
 

@@ -216,6 +216,21 @@ TEST_F(SharedMemoryOf,
   EXPECT_TRUE(mappings().empty());
 }
 
+TEST_F(SharedMemoryOf, a_peer_that_died_is_read_to_the_end) {
+  // More frames than are taken at a time: one for each message, as each is sent by itself.
+  Node a = open(), b = open();
+  connect(a, b);
+  constexpr std::size_t kCount = 60;  // the window has 64
+  for (std::uint64_t i = 0; i < kCount; ++i) {
+    a.transport->send(a.session(), bytes_of(i, 64));
+    a.transport->poll(Clock::now(), a.diary);
+  }
+  a.transport.reset();
+  ASSERT_TRUE(run({&b}, [&] { return b.diary.live() == 0; }));
+  EXPECT_EQ(b.diary.downs.back().reason, DownReason::kClosed);
+  EXPECT_EQ(b.diary.messages, kCount);
+}
+
 // Would catch: a writer that waits for room, or a bell that blocks.
 TEST_F(SharedMemoryOf, a_peer_that_is_stopped_blocks_nobody_and_goes_on_where_it_was) {
   Node survivor = open();
