@@ -216,12 +216,13 @@ void NetworkTransport::lane_misbehaved(Conversation& c, std::string_view why) {
 
 // Looks for a while at what the next word may come by. True: something is there.
 bool NetworkTransport::spin(Time deadline) {
-  if (!std::exchange(memory_stirred_, false)) return false;
+  const std::chrono::microseconds limit = options_.limits.spin;
+  if (!std::exchange(memory_stirred_, false) || limit.count() == 0) return false;
   if (spins_to_skip_ > 0) {
     --spins_to_skip_;
     return false;
   }
-  const Time end = std::min(deadline, Clock::now() + options_.limits.spin);
+  const Time end = std::min(deadline, Clock::now() + limit);
   do {
     for (int look = 0; look < kLooksPerTime; ++look) {
       for (Conversation* const c : memory_lanes_) {
