@@ -10,9 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <random>
 #include <sstream>
+#include <thread>
 
 #include "frame.hpp"
 #include "memory_door.hpp"
@@ -289,6 +291,39 @@ TEST_F(SharedMemoryOf, two_processes_wakes_a_sleeper_with_every_message) {
   };
   here.transport->send(here.session(), bytes_of(0, 64));
   ASSERT_TRUE(run({&here}, [&] { return rounds >= 20'000; }));
+}
+
+// Would catch (with ThreadSanitizer) anything that the two ends share beside what the rings order.
+TEST_F(SharedMemoryOf, two_nodes_on_two_threads_carries_everything_both_ways) {
+  constexpr std::uint64_t kCount = kSanitized ? 5'000 : 50'000;
+  Node here = open(), there = open();
+  connect(here, there);
+  there.diary.read = [&](SessionId from, auto message) { there.transport->send(from, message); };
+  std::uint64_t sent = 0, answers = 0, wrong = 0;
+  const auto size_of = [](std::uint64_t number) { return number % 500 == 0 ? 30'000 : 64; };
+  here.diary.read = [&](SessionId, auto message) {
+    wrong += value_of(message) != answers ||
+             message.size() != static_cast<std::size_t>(size_of(answers));
+    ++answers;
+  };
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    while (!stop) {
+      if (there.transport->poll(Clock::now(), there.diary) == 0)
+        there.transport->wait(Clock::now() + std::chrono::seconds(1));
+    }
+  });
+  EXPECT_TRUE(run({&here}, [&] {
+    while (sent < kCount && here.transport->backlog(here.session()) < 50'000) {
+      here.transport->send(here.session(), bytes_of(sent, static_cast<std::size_t>(size_of(sent))));
+      ++sent;
+    }
+    return answers == kCount;
+  }));
+  stop = true;
+  there.transport->wake();
+  other.join();
+  EXPECT_EQ(wrong, 0u);
 }
 
 // ---- peers that misbehave: their memory is ours as well, so that we can do it for them
