@@ -120,9 +120,13 @@ void NetworkTransport::seat_callers() {
 bool NetworkTransport::seat(Caller& caller) {
   Conversation* const c = find_number(caller.words.session);
   if (c != nullptr && c->stage == Stage::kHandshake) return false;
-  if (c == nullptr || c->stage != Stage::kOpening || c->dialled || c->memory != nullptr ||
+  if (c == nullptr) {  // over before its memory came; or a stranger, who shall not know
+    ++strays_;
+    return true;
+  }
+  if (c->stage != Stage::kOpening || c->dialled || c->memory != nullptr ||
       c->data != DataChannel::kMemory || !c->memory_token.is(caller.words.token)) {
-    turn_away("a caller for shared memory does not belong to a session");
+    turn_away("a caller for shared memory does not belong to the session that it names");
     return true;
   }
   std::string why;

@@ -34,6 +34,7 @@ inline transport::Hello fuzzed_hello(std::uint8_t number) {
   hello.fabric = {"tcp;ofi_rxm", std::vector<std::byte>(16, std::byte{9})};
   hello.eager_limit = 8192;
   hello.wanted = transport::DataChannel::kFabric;
+  hello.memory = {"boot/1", 7, "pp-door"};
   return hello;
 }
 

@@ -41,7 +41,9 @@ void insider(const pp::ClusterKey& key, InsiderInput kind, bool degenerate, Byte
     it.hear_hello(hello);
     tell(it.say_answer(plain));
     if (end.state() == State::kDeciding)
-      end.accept(end.fabric_wanted() ? DataChannel::kFabric : DataChannel::kControl);
+      end.accept(end.memory_wanted()   ? DataChannel::kMemory
+                 : end.fabric_wanted() ? DataChannel::kFabric
+                                       : DataChannel::kControl);
   } else {
     tell(it.say_hello(kind == InsiderInput::kHello ? plain : encode(fuzzed_hello(2))));
     if (end.state() == State::kDeciding) end.accept(7, DataChannel::kFabric);
@@ -54,9 +56,11 @@ void insider(const pp::ClusterKey& key, InsiderInput kind, bool degenerate, Byte
   }
   check_end(end, degenerate);
   if (end.state() != State::kProven) return;
-  const bool may_use_fabric = end.fabric_wanted();
-  promise(end.take_agreement().data == DataChannel::kControl || may_use_fabric,
-          "the fabric is used only if both want it");
+  const bool may_use_fabric = end.fabric_wanted(), may_use_memory = end.memory_wanted();
+  const DataChannel data = end.take_agreement().data;
+  promise(data == DataChannel::kControl || (data == DataChannel::kFabric && may_use_fabric) ||
+              (data == DataChannel::kMemory && may_use_memory),
+          "fabric and memory are used only if both want it");
 }
 
 }  // namespace

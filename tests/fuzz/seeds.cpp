@@ -148,6 +148,7 @@ void put_handshakes(Corpus& corpus) {
   large.introduction.build.assign(kMaxBuild, 'b');
   large.introduction.launch.assign(kMaxLaunch, 'l');
   large.fabric = {std::string(kMaxName, 'f'), std::vector<std::byte>(kMaxFabricAddress)};
+  large.memory = {std::string(kMaxPlace, 'p'), 7, std::string(kMaxDoor, 'd')};
   corpus.put("hello", "hello", 0, in_hello);
   corpus.put("hello", "hello_at_its_limits", 0, encode(large));
   large.fabric.bytes.resize(kMaxFabricAddress + 1);
@@ -155,6 +156,9 @@ void put_handshakes(Corpus& corpus) {
   large = fuzzed_hello(4);
   large.introduction.name.assign(kMaxName + 1, 'n');
   corpus.put("hello", "name_too_long", 0, encode(large));
+  large = fuzzed_hello(4);
+  large.memory.door.assign(kMaxDoor + 1, 'd');
+  corpus.put("hello", "door_too_long", 0, encode(large));
   corpus.put("hello", "answer", 1, in_answer);
   corpus.put("hello", "answer_refused", 1, no_answer);
   corpus.put("hello", "conclusion", 2, in_conclusion);
@@ -186,6 +190,8 @@ void put_handshakes(Corpus& corpus) {
   put_insider("answer", InsiderInput::kAnswer, in_answer);
   put_insider("answer_refused", InsiderInput::kAnswer, no_answer);
   put_insider("conclusion", InsiderInput::kConclusion, in_conclusion);
+  put_insider("conclusion_for_memory", InsiderInput::kConclusion,
+              encode(Conclusion(DataChannel::kMemory)));
   put_insider("conclusion_refused", InsiderInput::kConclusion, no_conclusion);
 }
 
@@ -222,6 +228,9 @@ void put_sessions(Corpus& corpus) {
              std::string(1, '\0') + frame(0, whole) + frame(0, whole));
   corpus.put("session", "data_lane_opens",
              two_lanes + frame(1, "") + send_data + frame(1, whole, 0, 0, 1) +
+                 event(SessionEvent::kQueue, 1) + '\2' + send_data);
+  corpus.put("session", "memory_lane_opens",
+             std::string(1, '\27') + frame(1, "") + send_data + frame(1, whole, 0, 0, 1) +
                  event(SessionEvent::kQueue, 1) + '\2' + send_data);
   corpus.put("session", "goodbyes",
              one_lane + frame(0, farewell) + event(SessionEvent::kGoodbye, 0) + send);

@@ -54,14 +54,19 @@ class Events {
 // The peer's ends of the channels of a session, with keys that everybody knows.
 class Ends {
  public:
-  // Bit 0: a data lane of its own; the others: how many frames of credit both have, from 1.
-  static Ends with(std::uint8_t choice) { return Ends(choice % 2 != 0, 1 + choice / 2 % 8); }
+  // Bit 0: a data lane of its own; bits 1 to 3: how many frames of credit both have, from 1; bit 4:
+  // the lane is shared memory.
+  static Ends with(std::uint8_t choice) {
+    return Ends(choice % 2 != 0, (choice & 16) != 0, 1 + choice / 2 % 8);
+  }
 
   transport::Session::Setup setup() const {
     transport::Session::Setup setup;
     setup.agreement.cipher = transport::Cipher::kChaCha20Poly1305;
-    setup.agreement.data =
-        two_ ? transport::DataChannel::kFabric : transport::DataChannel::kControl;
+    setup.agreement.data = !two_     ? transport::DataChannel::kControl
+                           : memory_ ? transport::DataChannel::kMemory
+                                     : transport::DataChannel::kFabric;
+    setup.agreement.data_cipher = data_cipher(memory_);
     setup.agreement.control_sending = secret(2);
     setup.agreement.control_receiving = secret(1);
     setup.agreement.data_sending = secret(4);
@@ -94,24 +99,33 @@ class Ends {
  private:
   static constexpr std::uint64_t kOwn = 1002, kPeers = 1001;
 
-  Ends(bool two, std::uint32_t credit)
-      : two_(two), credit_(credit), control_(make(1, 2)), data_(make(3, 4)) {}
+  Ends(bool two, bool memory, std::uint32_t credit)
+      : two_(two),
+        memory_(memory),
+        credit_(credit),
+        control_(make(transport::Cipher::kChaCha20Poly1305, 1, 2)),
+        data_(make(data_cipher(memory), 3, 4)) {}
+
+  static transport::Cipher data_cipher(bool memory) {
+    return memory ? transport::Cipher::kSipHash : transport::Cipher::kChaCha20Poly1305;
+  }
 
   static transport::Secret secret(std::uint8_t fill) {
     transport::Secret secret;
     secret.bytes().fill(fill);
     return secret;
   }
-  static std::unique_ptr<transport::SealedChannel> make(std::uint8_t sending,
+  static std::unique_ptr<transport::SealedChannel> make(transport::Cipher cipher,
+                                                        std::uint8_t sending,
                                                         std::uint8_t receiving) {
-    return std::make_unique<transport::SealedChannel>(
-        transport::Cipher::kChaCha20Poly1305, secret(sending), secret(receiving), kPeers, kOwn);
+    return std::make_unique<transport::SealedChannel>(cipher, secret(sending), secret(receiving),
+                                                      kPeers, kOwn);
   }
   transport::SealedChannel& channel(transport::Lane lane) {
     return lane == transport::Lane::kData ? *data_ : *control_;
   }
 
-  bool two_;
+  bool two_, memory_;
   std::uint32_t credit_;
   std::unique_ptr<transport::SealedChannel> control_, data_;
 };

@@ -57,7 +57,7 @@ struct End {
   static Session::Setup setup(DataChannel data, bool is_a, std::uint32_t credit,
                               std::uint32_t peers_credit, milliseconds keepalive) {
     Session::Setup setup;
-    setup.agreement.cipher = Cipher::kChaCha20Poly1305;
+    setup.agreement.cipher = setup.agreement.data_cipher = Cipher::kChaCha20Poly1305;
     setup.agreement.data = data;
     setup.agreement.control_sending = secret(is_a ? 1 : 2);
     setup.agreement.control_receiving = secret(is_a ? 2 : 1);
