@@ -709,6 +709,18 @@ TEST_F(AtTheDoor, that_is_shut_nobody_waits_and_the_next_session_does_without) {
   EXPECT_EQ(peer.diary.ups.back().peer.provider, "control");
 }
 
+// Would catch a session that goes on where nobody can be rung for any more.
+TEST_F(SharedMemoryOf, a_peer_that_closes_its_end_of_the_bell_and_lives_is_left) {
+  Node a = open(), b = open();
+  connect(a, b);
+  // The dialler's end has no name. (It was in the poller of `a`, which notices nothing.)
+  close_from_below([](const sockaddr_un&, socklen_t size) { return size == sizeof(sa_family_t); });
+  ASSERT_TRUE(run({&a, &b}, [&] { return b.diary.live() == 0; }));
+  EXPECT_EQ(b.diary.downs.back().reason, DownReason::kFabric);
+  EXPECT_THAT(b.diary.downs.back().why, ::testing::HasSubstr("goes on living"));
+  EXPECT_EQ(b.transport->counters().violations, 0u);
+}
+
 TEST(MemoryOffer, leads_to_who_is_at_the_same_place_as_the_same_user) {
   const MemoryOffer here{"boot/1", 7, "pp-x"};
   EXPECT_TRUE(here.leads_to({"boot/1", 7, "pp-y"}));
