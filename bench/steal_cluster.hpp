@@ -1,6 +1,7 @@
 // SimCluster: many nodes that steal from each other in virtual time, by the policy that ships.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -21,6 +22,17 @@ using runtime::Prefetch;
 using runtime::SessionId;
 using runtime::Thief;
 using runtime::Victim;
+
+// What a round trip lasts decides nothing but how it compares with Prefetch's pause.
+inline constexpr std::chrono::nanoseconds kRoundTrip = std::chrono::microseconds(100);
+
+inline std::chrono::nanoseconds round_trips(double times) {
+  return std::chrono::nanoseconds(
+      static_cast<std::chrono::nanoseconds::rep>(times * static_cast<double>(kRoundTrip.count())));
+}
+inline double in_round_trips(std::chrono::nanoseconds time) {
+  return static_cast<double>(time.count()) / static_cast<double>(kRoundTrip.count());
+}
 
 // What differs from what ships, for comparison.
 struct Policy {
@@ -80,8 +92,10 @@ class SimCluster {
     Number owner = 0;          // kRedirect: ask that one
     std::uint32_t queued = 0;  // the sender's load
     std::uint32_t idle = 0;
-    std::size_t count = 0;  // kResults, kMoved: so many
-    std::vector<SimJob> jobs;
+    bool waits = false;                    // kRedirect: the request stays
+    std::uint32_t workers = 0, wants = 0;  // kSteal
+    std::size_t count = 0;                 // kResults, kMoved: so many
+    std::vector<SimJob> jobs = {};
   };
   struct Node {
     explicit Node(std::uint64_t seed) : thief(seed) {}
@@ -94,7 +108,9 @@ class SimCluster {
     std::optional<Number> pointed_to;
     std::map<Number, std::size_t> results;  // not sent yet, by owner
     std::vector<Message> inbox;
-    std::size_t open = 0;  // borrowed jobs that are here
+    std::map<Number, std::size_t> lent;     // open loans, by borrower
+    std::map<Number, std::size_t> open_of;  // borrowed jobs that are here, by owner
+    bool recalled_all = false, dial_pointed = false;
     std::uint32_t idle = 0, told = 0;
     std::uint64_t ran = 0;
     Duration busy{0};
@@ -125,10 +141,10 @@ class SimCluster {
 
   void after(Duration delay, Event::Kind kind, Number node, std::size_t what = 0);
   void advance();
-  void settle(std::size_t jobs);
   // Workers.
   void feed(Number at);
   void job_ends(Number at, std::size_t which);
+  static void count_borrowed(Node& node, Number owner, int more);
   // Couriers.
   void wake(Number at);
   void turn(Number at);
@@ -137,7 +153,11 @@ class SimCluster {
   void connect(Number from, Number to);
   void send_results(Number at);
   void serve_thieves(Number at);
-  bool serve(Number at, const Victim::Thief& thief);
+  bool serve(Number at, const Victim::Thief& thief, bool asks_now);
+  std::optional<Number> where_more(const Node& node) const;
+  bool send_on(Number at, const Victim::Thief& thief);
+  void recall_surplus(Number at);
+  std::size_t low_water(const Node& node) const;
   void give_back(Number at, const Victim::Thief& thief, std::size_t most);
   void hand_over(Number at, const Victim::Thief& thief, std::size_t most);
   bool hungry_soon(const Node& node) const;

@@ -53,15 +53,18 @@ const std::map<std::string, Load::Kind> kLoads{{"equal", Load::Kind::kEqual},
                                                {"uneven", Load::Kind::kUneven}};
 
 // No schedule is faster: the work is shared by all; a job travels there and its result home; an
-// owner writes a first grant for each other node, one after the other; and each job of a bag passes
-// its owner's courier twice.
+// owner takes a first request of each other node and writes a grant for it, one after the other;
+// and each job of a bag passes its owner's courier twice, the second time in a message of its own
+// (jobs end at different times).
 double least_time(const Setting& setting) {
   const double nodes = setting.nodes;
   const double share = setting.load.total / (nodes * setting.workers);
   const auto submitters = static_cast<double>(setting.load.submitters);
   if (setting.load.is_tree()) return share + 1;
-  const double first_grants = nodes / submitters / 2 * setting.costs.message;
-  const double passes = setting.load.total / setting.load.job / submitters * 2 * setting.costs.job;
+  const Costs& costs = setting.costs;
+  const double first_grants = nodes / submitters / 2 * (2 * costs.message + costs.job);
+  const double passes =
+      setting.load.total / setting.load.job / submitters * (2 * costs.job + costs.message);
   return std::max(share + 1 + first_grants, passes);
 }
 

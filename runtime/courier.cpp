@@ -85,6 +85,9 @@ Clock::time_point Courier::step(Clock::time_point now) {
   if (stopping_.load(std::memory_order_acquire) && stage_ == Stage::kHungUp)
     return Clock::time_point::max();
   Clock::time_point due = std::min({next_load_, links_due_, neighbourhood_.next_due(now)});
+  // What is kept for those who run long by then goes to whoever waits for it.
+  if (victim_.anybody_parked() && parts_.queue.borrowed() > 0 && prefetch_.until() >= now)
+    due = std::min(due, prefetch_.until() + Clock::duration(1));
   if (stage_ != Stage::kHere && stage_ != Stage::kHungUp) due = std::min(due, stage_ends_);
   return due_ = due;
 }
@@ -228,6 +231,7 @@ void Courier::tell_load(Clock::time_point now) {
   next_load_ = now + kLoadEvery;
   placed_due_.store(true, std::memory_order_relaxed);
   copy_figures();
+  recalled_all_ = false;
   messages::Load word = full_load();
   if (!ask && word == told_load_) return;
   told_load_ = word;

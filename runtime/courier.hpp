@@ -272,12 +272,15 @@ class Courier final : public Crew::Outside,
   void send_recalls();
   void serve_thieves();
   void serve_parked();
+  std::optional<NodeId> where_more() const;
+  bool send_on(const Victim::Thief& thief);
+  void recall_surplus();
   void grant_placed();
   void give_up(Job& job);
   void give_up_elsewhere();
   void ask_for(const std::set<NodeId>& nodes);
   std::optional<SessionId> session_of(const NodeId& node) const;
-  bool serve(const Victim::Thief& thief);
+  bool serve(const Victim::Thief& thief, bool asks_now);
   bool lend(const Victim::Thief& thief, std::size_t most);
   bool grant(SessionId to, std::vector<Job*>& jobs, bool unasked, bool alone = false);
   void put_back(const std::vector<Job*>& jobs);
@@ -382,6 +385,10 @@ class Courier final : public Crew::Outside,
   std::uint32_t told_workers_;               // what the others believe that we have
   messages::Load told_load_;                 // likewise
   std::optional<NodeId> pointed_to_;  // a node that we were sent to and have no session with yet
+  bool dial_pointed_ = false;         // when there is need
+  bool recalled_all_ =
+      false;  // nobody has more of our jobs than it runs and was not asked for them
+  std::uint64_t others_workers_ = 0;  // of the members present
   // Nodes that placed jobs wait for and that were never here: since when, or max() when said so.
   std::map<NodeId, Clock::time_point> awaited_;
   Clock::time_point next_load_;

@@ -67,7 +67,10 @@ void Courier::on_joined(const discovery::Member& member) {
   figures.workers = member.workers;
   figures.present = true;
   call_back(board->joined, view);
-  board->present[member.node] = std::move(view);
+  NodeView& present = board->present[member.node];
+  others_workers_ += view.workers;
+  others_workers_ -= present.workers;
+  present = std::move(view);
   board_changed_.notify_all();
 }
 
@@ -84,6 +87,8 @@ void Courier::on_changed(const discovery::Member& member) {
     parts_.log.warn(member.name + " objects: it is alive");
   const NodeView view = view_of(member);
   known->second.state = view.state;
+  others_workers_ += view.workers;
+  others_workers_ -= known->second.workers;
   known->second.workers = view.workers;
   known->second.address = view.address;
   known->second.provider = view.provider;
@@ -116,6 +121,7 @@ void Courier::on_lost(const discovery::Member& member) {
   if (driver_ == member.node) lost_driver(member);
   lose_link(member, how);
   auto board = board_.lock();
+  others_workers_ -= board->present[member.node].workers;
   board->present.erase(member.node);
   board->figures[member.node].present = false;
   forget_figures(*board);
@@ -388,6 +394,8 @@ void Courier::on(const messages::Load& load) {
   NodeStatistics& figures = board->figures[node];
   figures.workers = load.workers;
   if (const auto view = board->present.find(node); view != board->present.end()) {
+    others_workers_ += load.workers;
+    others_workers_ -= view->second.workers;
     view->second.workers = load.workers;
     view->second.queued = load.queued;
     view->second.idle = load.idle;

@@ -29,7 +29,9 @@ Victim::Stock Courier::stock() const {
           .pinned = queue.pinned(),
           .elsewhere = queue.elsewhere(),
           .workers = workforce_->workers(),
-          .idle = workforce_->idle()};
+          .idle = workforce_->idle(),
+          .everybody = others_workers_ + workforce_->workers(),
+          .keep = prefetch_.low_water(workforce_->workers(), now_)};
 }
 
 void Courier::serve_thieves() {
@@ -42,11 +44,39 @@ void Courier::serve_thieves() {
 }
 
 void Courier::serve_parked() {
-  for (const Victim::Thief& thief : victim_.parked()) serve(thief);
+  const Queue& queue = parts_.queue;
+  for (const Victim::Thief& thief : victim_.parked()) {
+    const Victim::Stock stock = this->stock();
+    const bool spare =
+        stock.elsewhere > 0 || stock.own + stock.borrowed + stock.pinned > stock.idle;
+    if (!spare && (stock.own > 0 || !where_more())) return;
+    if (!(spare && serve(thief, false)) && queue.own() == 0) send_on(thief);
+  }
 }
 
-// True when the thief got something (a job, or an owner to turn to).
-bool Courier::serve(const Victim::Thief& thief) {
+// Where there is probably more than here: where what lies here came from, or where we were sent.
+std::optional<NodeId> Courier::where_more() const {
+  const std::optional<SessionId> giver = thief_.giver();
+  if (giver && (thief_.giver_has_more() || parts_.queue.borrowed() > 0))
+    return peers_.at(*giver).link->node;
+  return pointed_to_;
+}
+
+// Tells a parked thief of that node, once. False if there is none that it could be told of.
+bool Courier::send_on(const Victim::Thief& thief) {
+  const std::optional<NodeId> node = where_more();
+  const PeerRecord* record = peer(thief.session);
+  if (!node || record == nullptr || *node == record->link->node) return false;
+  if (victim_.send_on(thief.session))
+    say(thief.session, messages::encode(messages::Redirect{*node, queued(), true}));
+  return true;
+}
+
+// True when the thief got something (a job, or an owner that got some back). Borrowed jobs go back
+// if their owner asks, who has thieves of its own to serve; for another thief that asks now, unless
+// there is more where they came from; for one whose request lies here already they do not: it is
+// sent on to where they came from, and that node takes back what it needs.
+bool Courier::serve(const Victim::Thief& thief, bool asks_now) {
   const PeerRecord* record = peer(thief.session);
   // Over a link that does not stand yet nothing is lent: it would be lost if that one never did.
   if (record == nullptr || !record->link->attached || record->link->session != thief.session)
@@ -54,8 +84,8 @@ bool Courier::serve(const Victim::Thief& thief) {
   if (transport_->backlog(thief.session) > kBacklog) return false;
   const Victim::Gift gift = Victim::decide(stock(), thief, thief_.asks(thief.session));
   if (gift.lend > 0) return lend(thief, gift.lend);
-  if (gift.give_back > 0) return give_back(thief, gift.give_back);
-  return false;
+  const bool may_go_back = record->link->borrowed > 0 || (asks_now && !thief_.giver_has_more());
+  return gift.give_back > 0 && may_go_back && give_back(thief, gift.give_back);
 }
 
 bool Courier::lend(const Victim::Thief& thief, std::size_t most) {
@@ -96,6 +126,8 @@ bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked, bool al
     grant.jobs[i].arguments = std::span(arguments).subspan(begin, ends[i] - begin);
   jobs.erase(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(done));
   if (grant.jobs.empty()) return false;
+  if (!unasked) thief_.lent(to);
+  recalled_all_ = false;
   board_.lock()->lent += grant.jobs.size();
   moved(grant.jobs.size());
   grant.queued = queued();
@@ -288,8 +320,17 @@ void Courier::return_unwanted() {
 }
 
 bool Courier::give_back(const Victim::Thief& thief, std::size_t most) {
-  const std::map<NodeId, std::size_t> back =
-      return_borrowed(parts_.queue.unborrow(std::min(most, kMostJobs)), messages::Reason::kWanted);
+  most = std::min(most, kMostJobs);
+  const LinkRecord* asker = peer(thief.session)->link;
+  std::vector<Job*> jobs;
+  if (asker->borrowed > 0) {  // an owner takes back its own
+    jobs = parts_.queue.drop_borrowed([&, left = most](const Job& job) mutable {
+      const auto& borrowed = static_cast<const BorrowedJob&>(job);
+      return borrowed.owner == asker->node && !borrowed.placed && left > 0 && left-- > 0;
+    });
+  }
+  if (jobs.empty()) jobs = parts_.queue.unborrow(most);
+  const std::map<NodeId, std::size_t> back = return_borrowed(jobs, messages::Reason::kWanted);
   if (back.empty()) return false;
   // A thief that owns them itself needs no directions: they come home to it.
   const NodeId* owner = nullptr;
@@ -305,7 +346,7 @@ bool Courier::give_back(const Victim::Thief& thief, std::size_t most) {
     say(thief.session, messages::encode(messages::None{queued()}));
     victim_.park(thief);
   } else {
-    say(thief.session, messages::encode(messages::Redirect{*owner, queued()}));
+    say(thief.session, messages::encode(messages::Redirect{*owner, queued(), false}));
   }
   return true;
 }
@@ -324,14 +365,35 @@ void Courier::steal() {
   const Workforce::Totals totals = workforce_->totals();
   prefetch_.ran(totals.outermost, totals.busy, now_);
   low_water_.store(prefetch_.low_water(workforce_->workers(), now_), std::memory_order_relaxed);
+  if (dial_pointed_ && pointed_to_ && hungry_soon()) {
+    neighbourhood_.connect(*pointed_to_, now_);
+    dial_pointed_ = false;
+  }
+  const auto wants = static_cast<std::uint32_t>(2 * low_water_.load(std::memory_order_relaxed));
   while (hungry_soon()) {
     const std::optional<SessionId> victim = thief_.ask();
     if (!victim) break;
     PeerRecord* record = peer(*victim);
     record->asked = record->used = now_;
-    say(*victim, messages::encode(messages::Steal{workforce_->workers(), workforce_->idle()}));
+    say(*victim,
+        messages::encode(messages::Steal{workforce_->workers(), workforce_->idle(), wants}));
   }
+  recall_surplus();
   may_ask_.store(thief_.may_ask(), std::memory_order_relaxed);
+}
+
+// Thieves wait here and everything is lent: whoever has more of it than it runs is asked for it.
+void Courier::recall_surplus() {
+  if (recalled_all_ || leaving() || ledger_.open() == 0 || !victim_.anybody_parked()) return;
+  if (parts_.queue.own() > 0 || parts_.queue.pinned() > 0) return;
+  const messages::Encoded ask = messages::encode(messages::Steal{victim_.parked_workers(), 0, 0});
+  for (auto& [session, record] : peers_) {
+    if (ledger_.open(record.link->node) <= record.peer.introduction.workers) continue;
+    if (session_of(record.link->node) != session || !thief_.ask(session)) continue;
+    record.asked = record.used = now_;
+    say(session, ask);
+  }
+  recalled_all_ = true;
 }
 
 // A job for one node is not for any other: it waits for that one as long as it is a member.
@@ -370,15 +432,16 @@ void Courier::fail(Job& job, Failure failure) {
 }
 
 void Courier::on(const messages::Steal& steal) {
-  const Victim::Thief thief{speaker_, steal.workers, steal.idle};
+  const Victim::Thief thief{speaker_, steal.workers, steal.idle, steal.wants};
   victim_.unpark(speaker_);
   peer(speaker_)->used = now_;
   // Who leaves still lends what its own jobs wait for, until its last word.
   if (closing()) return;
-  if (!reads_answers() || serve(thief)) return;
+  if (!reads_answers() || serve(thief, true)) return;
   victim_.park(
       thief);  // the refused request is the lifeline; serve_thieves() looks again in the next turn
-  say(speaker_, messages::encode(messages::None{queued()}));
+  if (parts_.queue.own() > 0 || !send_on(thief))
+    say(speaker_, messages::encode(messages::None{queued()}));
 }
 
 // The request that the speaker has just answered took so long.
@@ -395,6 +458,7 @@ void Courier::on(const messages::Grant& grant) {
   if (!grant.unasked) {
     note_answer();
     thief_.granted(speaker_);
+    victim_.unpark(speaker_);  // it has more than we
   }
   thief_.heard(speaker_, grant.queued);
   moved(grant.jobs.size());
@@ -443,10 +507,11 @@ void Courier::on(const messages::Grant& grant) {
 
 void Courier::on(const messages::Redirect& redirect) {
   const std::optional<SessionId> owner = session_of(redirect.owner);
-  thief_.redirected(speaker_, owner);
+  if (redirect.waits) note_answer();
+  thief_.redirected(speaker_, owner, redirect.waits);
   if (owner || redirect.owner == transport_->self().node) return;
   pointed_to_ = redirect.owner;
-  neighbourhood_.connect(redirect.owner, now_);
+  dial_pointed_ = true;
 }
 
 void Courier::on(const messages::None& none) {

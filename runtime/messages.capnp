@@ -45,14 +45,17 @@ struct Steal {
   # whenever there is something to give: a Grant of kind `none` says that the request stays with the victim (it is the lifeline).
   workers @0 :UInt32;      # of the thief
   idle @1 :UInt32;         # of these without a job
+  wants @2 :UInt32;        # so many jobs last the thief until more could come: fewer, and it asks again before it can have begun them.
+                           # An owner whose borrowers have more than they run asks them on behalf of the thieves that wait at it.
 }
 
 struct Grant {
-  # Victim to thief. `jobs` and `redirect` answer the request and close it; `none` leaves it open. An `unasked` grant is none of
-  # these: its jobs were placed on this very node by whoever submitted them; it answers no request and leaves an open one open.
+  # Victim to thief. `jobs` and `redirect` answer the request and close it; `none`, and a redirect that `waits`, leave it open. Jobs
+  # close a request of the victim's own, too, that lies at the thief: who lends needs none. An `unasked` grant is none of these: its jobs were placed on this very node by whoever submitted them; it answers no request and leaves an open one open.
   union {
     jobs @0 :List(Job);    # lent; the thief answers each with a Result or a Returned
-    redirect @1 :Data;     # NodeId (16 bytes) of a node that has work: what the victim had was borrowed there and is back there
+    redirect @1 :Data;     # NodeId (16 bytes) of a node that has work: what the victim had was borrowed there and is back there; or,
+                           # if the request `waits`, nothing went back, because there is more where it came from
     none @2 :Void;
   }
   queued @3 :UInt32;       # at the victim, after this grant
@@ -60,6 +63,7 @@ struct Grant {
   arguments @5 :Data;      # of all the jobs, one after the other: their first 256 MiB (a Data holds less than 512) ...
   more @6 :List(Data);     # ... and what follows, in pieces
   particulars @7 :List(Particulars);  # of those jobs that have any, in the order of the jobs
+  waits @8 :Bool;          # a redirect that is also a `none`; may be said of a request that waits already
 }
 
 struct Job {

@@ -291,7 +291,8 @@ void read_grant(wire::Grant::Reader reader, std::size_t words, Listener& listene
     case wire::Grant::JOBS:
       return read_jobs(reader, words, listener);
     case wire::Grant::REDIRECT:
-      return listener.on(Redirect{node_id(reader.getRedirect()), reader.getQueued()});
+      return listener.on(
+          Redirect{node_id(reader.getRedirect()), reader.getQueued(), reader.getWaits()});
     case wire::Grant::NONE:
       return listener.on(None{reader.getQueued()});
   }
@@ -313,8 +314,10 @@ void fill_numbers(Builder list, std::span<const std::uint64_t> numbers) {
 
 void read(wire::Message::Reader message, std::size_t words, Listener& listener) {
   switch (message.which()) {
-    case wire::Message::STEAL:
-      return listener.on(Steal{message.getSteal().getWorkers(), message.getSteal().getIdle()});
+    case wire::Message::STEAL: {
+      const wire::Steal::Reader steal = message.getSteal();
+      return listener.on(Steal{steal.getWorkers(), steal.getIdle(), steal.getWants()});
+    }
     case wire::Message::GRANT:
       return read_grant(message.getGrant(), words, listener);
     case wire::Message::RETURNED: {
@@ -378,6 +381,7 @@ Encoded encode(const Steal& steal) {
     auto builder = message.initSteal();
     builder.setWorkers(steal.workers);
     builder.setIdle(steal.idle);
+    builder.setWants(steal.wants);
   });
 }
 
@@ -424,6 +428,7 @@ Encoded encode(const Redirect& redirect) {
     auto builder = message.initGrant();
     builder.setQueued(redirect.queued);
     builder.setRedirect(data(redirect.owner));
+    builder.setWaits(redirect.waits);
   });
 }
 

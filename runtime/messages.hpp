@@ -20,6 +20,7 @@ namespace pp::runtime::messages {
 struct Steal {
   std::uint32_t workers = 0;
   std::uint32_t idle = 0;
+  std::uint32_t wants = 0;  // so many jobs last it until more could come
 };
 
 struct LentJob {
@@ -43,6 +44,7 @@ struct Grant {
 struct Redirect {
   NodeId owner;
   std::uint32_t queued = 0;
+  bool waits = false;  // the request stays, as with None
 };
 struct None {
   std::uint32_t queued = 0;

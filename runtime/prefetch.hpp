@@ -8,8 +8,9 @@
 
 namespace pp::runtime {
 
-// A node asks when the work it can see lasts less than about one round trip to a victim. Long jobs
-// are not hoarded: for them the answer is 0, ask when idle. A state machine; it is told how long
+// A node asks when the work it can see lasts less than about one round trip to a victim. Of jobs
+// that last longer than that, one is kept waiting; of very long ones none, they are not hoarded:
+// for them the answer is 0, ask when idle. A state machine; it is told how long
 // jobs and answers took, and what time it is. Used by the courier's thread.
 class Prefetch {
  public:
@@ -34,13 +35,18 @@ class Prefetch {
     if (round_trip_ == Duration::zero() || job_ == Duration::zero()) return 0;
     // None has ended for longer than that: those that run now are long, whatever came before them.
     // Believing the old ones, nodes would ask each other without end for what none of them begins.
-    if (now - last_ > std::max<Duration>(2 * round_trip_, kPause)) return 0;
-    const auto jobs = static_cast<std::size_t>(round_trip_.count() / job_.count()) * workers;
-    return jobs < kMost ? jobs : kMost;
+    if (now > until()) return 0;
+    if (round_trip_ < job_ / kLong) return 0;
+    return std::min(static_cast<std::size_t>((round_trip_ * workers + job_ - Duration(1)) / job_),
+                    kMost);
   }
+
+  // The answer is 0 after that, if no more jobs have ended.
+  Time until() const { return last_ + std::max<Duration>(2 * round_trip_, kPause); }
 
  private:
   static constexpr std::size_t kMost = 1024;
+  static constexpr int kLong = 32;  // round trips; to be idle for one of so many costs little
   static constexpr Duration kPause = std::chrono::milliseconds(1);  // that a scheduler may make
 
   // Exponential smoothing: the last few count.

@@ -16,6 +16,7 @@ void Thief::peer_down(SessionId peer) {
   if (entry->second.state == State::kAsked && holds(Rule::kLostRequestsAreForgotten)) --under_way_;
   peers_.erase(entry);
   if (favourite_ == peer) favourite_.reset();
+  if (giver_ == peer) giver_.reset();
 }
 
 void Thief::link_over(SessionId peer) {
@@ -41,9 +42,17 @@ std::optional<SessionId> Thief::ask() {
     const auto other = open[any(random_)];
     victim = (one->second.queued >= other->second.queued ? one : other)->first;
   }
-  peers_.at(*victim).state = State::kAsked;
-  ++under_way_;
+  ask(*victim);
   return victim;
+}
+
+bool Thief::ask(SessionId peer) {
+  const auto entry = peers_.find(peer);
+  if (entry == peers_.end() || entry->second.state != State::kIdle) return false;
+  entry->second.state = State::kAsked;
+  entry->second.lent = false;
+  ++under_way_;
+  return true;
 }
 
 bool Thief::may_ask() const {
@@ -57,29 +66,37 @@ void Thief::granted(SessionId peer) {
   if (entry == peers_.end()) return;
   if (entry->second.state == State::kAsked) --under_way_;
   entry->second.state = State::kIdle;
-  favourite_ = peer;
+  favourite_ = giver_ = peer;
 }
 
 void Thief::refused(SessionId peer) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;
   if (entry->second.state == State::kAsked) --under_way_;
-  entry->second.state = State::kParked;
+  // (What we have lent it meanwhile arrived there after our request.)
+  entry->second.state = entry->second.lent ? State::kIdle : State::kParked;
   if (favourite_ == peer) favourite_.reset();
 }
 
-void Thief::redirected(SessionId peer, std::optional<SessionId> to) {
+void Thief::redirected(SessionId peer, std::optional<SessionId> to, bool waits) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;
   if (entry->second.state == State::kAsked) --under_way_;
-  entry->second.state = State::kIdle;
+  entry->second.state = waits && !entry->second.lent ? State::kParked : State::kIdle;
   favourite_.reset();
   const auto target = to ? peers_.find(*to) : peers_.end();
   if (target == peers_.end()) return;
   favourite_ = to;
   // The owner is about to get jobs back; a request parked there is served then, a new one now does
-  // no harm.
-  if (target->second.state == State::kParked) target->second.state = State::kIdle;
+  // no harm. (If nothing goes back, that one is served when there is something, like us.)
+  if (!waits && target->second.state == State::kParked) target->second.state = State::kIdle;
+}
+
+void Thief::lent(SessionId peer) {
+  const auto entry = peers_.find(peer);
+  if (entry == peers_.end()) return;
+  entry->second.lent = true;
+  if (entry->second.state == State::kParked) entry->second.state = State::kIdle;
 }
 
 void Thief::pointed_to(SessionId peer) {

@@ -28,6 +28,9 @@ class Thief {
   // hungry. The last victim that gave first, else the more loaded of two random ones (Mitzenmacher
   // 2001).
   std::optional<SessionId> ask();
+  // Asks this one, on behalf of thieves that wait here for jobs of ours; false if it holds a
+  // request of ours.
+  bool ask(SessionId peer);
 
   // Whether ask() would name somebody.
   bool may_ask() const;
@@ -35,11 +38,18 @@ class Thief {
   // Answers. A refusal parks the request there; a grant or a redirect closes it.
   void granted(SessionId peer);
   void refused(SessionId peer);
-  // The peer sent us on to a node it had borrowed from: ask that one next.
-  void redirected(SessionId peer, std::optional<SessionId> to);
+  // The peer sent us on to a node that has work: ask that one next. `waits`: our request is parked
+  // at the peer all the same.
+  void redirected(SessionId peer, std::optional<SessionId> to, bool waits);
+  // It was lent jobs of ours, and drops a request of ours that was parked there before.
+  void lent(SessionId peer);
 
   // This one probably has work: ask it next.
   void pointed_to(SessionId peer);
+
+  // Who gave last; and whether it had more, as far as was heard.
+  std::optional<SessionId> giver() const { return giver_; }
+  bool giver_has_more() const { return giver_ && peers_.at(*giver_).queued > 0; }
 
   // From grants and heartbeats. A peer that has work and holds a parked request of ours may be
   // asked anew.
@@ -57,11 +67,13 @@ class Thief {
   };
   struct Peer {
     State state = State::kIdle;
+    bool lent = false;         // jobs of ours, since it was asked
     std::uint32_t queued = 0;  // the last load heard
   };
   static constexpr int kUnderWay = 2;  // unanswered requests at a time
 
   std::map<SessionId, Peer> peers_;
+  std::optional<SessionId> giver_;
   std::optional<SessionId> favourite_;  // gave last, or was pointed out to us
   std::minstd_rand random_;
   int under_way_ = 0;

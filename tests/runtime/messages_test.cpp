@@ -39,7 +39,7 @@ NodeId node(std::uint8_t first) {
 // much memory the telling took.
 class Scribe final : public Listener {
  public:
-  void on(const Steal& steal) override { tell("steal", steal.workers, steal.idle); }
+  void on(const Steal& steal) override { tell("steal", steal.workers, steal.idle, steal.wants); }
   void on(const Grant& grant) override {
     tell(grant.unasked ? "unasked grant" : "grant", grant.queued);
     entries += grant.jobs.size();
@@ -54,7 +54,7 @@ class Scribe final : public Listener {
     }
   }
   void on(const Redirect& redirect) override {
-    tell("redirect", redirect.owner.to_string(), redirect.queued);
+    tell("redirect", redirect.owner.to_string(), redirect.queued, redirect.waits);
   }
   void on(const None& none) override { tell("none", none.queued); }
   void on(std::span<const Returned> returned) override {
@@ -179,7 +179,7 @@ std::vector<Encoded> one_of_each_kind() {
           encode_begun(cancelled)};
 }
 
-TEST(Messages, a_request_comes_back) { EXPECT_EQ(heard(encode(Steal{4, 3})), "steal|4|3|"); }
+TEST(Messages, a_request_comes_back) { EXPECT_EQ(heard(encode(Steal{4, 3, 7})), "steal|4|3|7|"); }
 
 TEST(Messages, a_grant_comes_back) {
   EXPECT_EQ(heard(encode(Grant{{{1, 2, 1ull << 63, bytes(kArguments)}, {4, 5, 6, {}}}, 7})),
@@ -299,7 +299,8 @@ TEST(Messages, one_shorter_than_its_header_is_refused) {
 }
 
 TEST(Messages, a_redirect_and_a_refusal_come_back) {
-  EXPECT_EQ(heard(encode(Redirect{node(9), 5})), "redirect|" + node(9).to_string() + "|5|");
+  EXPECT_EQ(heard(encode(Redirect{node(9), 5})), "redirect|" + node(9).to_string() + "|5|0|");
+  EXPECT_EQ(heard(encode(Redirect{node(9), 5, true})), "redirect|" + node(9).to_string() + "|5|1|");
   EXPECT_EQ(heard(encode(None{6})), "none|6|");
 }
 
@@ -516,7 +517,7 @@ TEST(Messages, large_ones_come_back) {
   decode(encode(many), scribe);
   EXPECT_EQ(scribe.entries, many.size());
   // Small ones are right after large ones: the scratch memory was left clean.
-  EXPECT_EQ(heard(encode(Steal{4, 3})), "steal|4|3|");
+  EXPECT_EQ(heard(encode(Steal{4, 3, 7})), "steal|4|3|7|");
   EXPECT_EQ(heard(encode(Grant{})), "grant|0|");
 }
 

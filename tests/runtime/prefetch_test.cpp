@@ -28,8 +28,19 @@ TEST(Prefetch, short_jobs_are_asked_for_while_the_rest_lasts_a_round_trip) {
 TEST(Prefetch, jobs_longer_than_a_round_trip_are_not_hoarded) {
   Prefetch prefetch;
   prefetch.answered(100us);
-  prefetch.ran(10, 10ms, kNow);
+  prefetch.ran(10, 100ms, kNow);
   EXPECT_EQ(prefetch.low_water(64, kNow), 0u);
+}
+
+TEST(Prefetch, of_jobs_that_last_several_round_trips_one_is_kept_waiting) {
+  Prefetch prefetch;
+  prefetch.answered(100us);
+  prefetch.ran(10, 10ms, kNow);
+  EXPECT_EQ(prefetch.low_water(1, kNow), 1u);
+  EXPECT_EQ(prefetch.low_water(8, kNow), 1u);
+  EXPECT_EQ(prefetch.low_water(64, kNow), 7u) << "so many end in a round trip";
+  EXPECT_EQ(prefetch.low_water(64, prefetch.until()), 7u);
+  EXPECT_EQ(prefetch.low_water(64, prefetch.until() + 1ns), 0u);
 }
 
 TEST(Prefetch, what_is_asked_for_has_a_limit) {
@@ -43,9 +54,9 @@ TEST(Prefetch, the_last_few_jobs_and_answers_count) {
   Prefetch prefetch;
   prefetch.answered(100us);
   prefetch.ran(10, 100us, kNow);
-  for (std::uint64_t n = 1; n <= 40; ++n) prefetch.ran(10 + n, 100us + n * 1ms, kNow);
+  for (std::uint64_t n = 1; n <= 40; ++n) prefetch.ran(10 + n, 100us + n * 10ms, kNow);
   EXPECT_EQ(prefetch.low_water(1, kNow), 0u);
-  for (int n = 0; n < 40; ++n) prefetch.answered(5ms);
+  for (int n = 0; n < 40; ++n) prefetch.answered(50ms);
   EXPECT_GE(prefetch.low_water(1, kNow), 4u);
 }
 

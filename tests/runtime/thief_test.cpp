@@ -145,7 +145,7 @@ TEST_F(Thieves, a_redirect_points_to_whom_to_ask_next) {
   park_everywhere();
   thief.heard(kAnna, 1);
   ASSERT_EQ(ask(), kAnna);
-  thief.redirected(kAnna, kCarl);
+  thief.redirected(kAnna, kCarl, false);
   EXPECT_EQ(ask(), kCarl) << "although a request of ours lies parked there";
   EXPECT_EQ(ask(), kAnna) << "its request is closed, it may be asked again";
 }
@@ -154,7 +154,7 @@ TEST_F(Thieves, a_redirect_to_somebody_unknown_is_a_closed_request) {
   meet({kAnna});
   for (const std::optional<SessionId> to : {std::optional<SessionId>{}, std::optional{kCarl}}) {
     ASSERT_EQ(ask(), kAnna);
-    thief.redirected(kAnna, to);
+    thief.redirected(kAnna, to, false);
   }
   EXPECT_EQ(ask(), kAnna);
 }
@@ -162,7 +162,7 @@ TEST_F(Thieves, a_redirect_to_somebody_unknown_is_a_closed_request) {
 TEST_F(Thieves, a_redirect_to_somebody_being_asked_does_not_double_the_request) {
   meet({kAnna, kBert});
   ASSERT_TRUE(ask() && ask());
-  thief.redirected(kAnna, kBert);
+  thief.redirected(kAnna, kBert, false);
   EXPECT_EQ(ask(), kAnna);
   EXPECT_FALSE(ask());
 }
@@ -205,12 +205,68 @@ TEST_F(Thieves, answers_of_strangers_change_nothing) {
   ASSERT_EQ(ask(), kAnna);
   thief.granted(kBert);
   thief.refused(kBert);
-  thief.redirected(kBert, kAnna);
+  thief.redirected(kBert, kAnna, false);
   thief.heard(kBert, 5);
   EXPECT_FALSE(ask());
   EXPECT_FALSE(thief.asks(kBert));
   thief.granted(kAnna);
   EXPECT_EQ(ask(), kAnna);
+}
+
+TEST_F(Thieves, a_redirect_that_waits_leaves_the_request_where_it_is) {
+  meet({kAnna, kBert, kCarl});
+  park_everywhere();
+  thief.heard(kAnna, 1);
+  ASSERT_EQ(ask(), kAnna);
+  thief.redirected(kAnna, kCarl, true);
+  EXPECT_FALSE(ask()) << "a request of ours lies with Carl, who serves it when he can";
+  thief.peer_up(session(4));
+  thief.heard(kAnna, 1);
+  ASSERT_TRUE(ask());
+  ASSERT_TRUE(ask());
+  thief.redirected(kAnna, session(4), true);
+  thief.redirected(session(4), {}, true);
+  EXPECT_FALSE(ask());
+}
+
+TEST_F(Thieves, who_is_asked_by_name_counts_as_asked) {
+  meet({kAnna, kBert});
+  EXPECT_TRUE(thief.ask(kBert));
+  EXPECT_TRUE(thief.asks(kBert));
+  EXPECT_FALSE(thief.ask(kBert));
+  EXPECT_FALSE(thief.ask(kCarl)) << "a stranger";
+  EXPECT_EQ(ask(), kAnna);
+}
+
+TEST_F(Thieves, who_is_lent_jobs_of_ours_holds_no_request_of_ours_any_more) {
+  meet({kAnna});
+  park_everywhere();
+  thief.lent(kBert);
+  EXPECT_FALSE(ask());
+  thief.lent(kAnna);
+  EXPECT_EQ(ask(), kAnna);
+  // They cross: it has refused before it got them, and has dropped the request then.
+  thief.lent(kAnna);
+  EXPECT_FALSE(ask());
+  thief.refused(kAnna);
+  EXPECT_EQ(ask(), kAnna);
+  thief.refused(kAnna);
+  EXPECT_FALSE(ask()) << "it was lent nothing since";
+}
+
+TEST_F(Thieves, the_giver_is_remembered_with_what_it_has_left) {
+  meet({kAnna, kBert});
+  EXPECT_FALSE(thief.giver());
+  EXPECT_FALSE(thief.giver_has_more());
+  ASSERT_TRUE(ask());
+  thief.granted(kAnna);
+  EXPECT_EQ(thief.giver(), kAnna);
+  EXPECT_FALSE(thief.giver_has_more());
+  thief.heard(kAnna, 3);
+  EXPECT_TRUE(thief.giver_has_more());
+  thief.peer_down(kAnna);
+  EXPECT_FALSE(thief.giver());
+  EXPECT_FALSE(thief.giver_has_more());
 }
 
 // Any sequence of events, also of answers that nobody asked for: what may_ask() says holds, no more
@@ -242,7 +298,7 @@ TEST_F(Thieves, no_sequence_of_events_breaks_the_rules) {
           under_way.erase(peer);
           break;
         case 4:
-          other.redirected(peer, session(random() % 6));
+          other.redirected(peer, session(random() % 6), random() % 2 == 0);
           under_way.erase(peer);
           break;
         case 5:

@@ -36,6 +36,37 @@ TEST(Victim, who_has_more_workers_gets_more) {
   EXPECT_GIFT(Victim::decide(stock(100, 0, 12, 0), thief(4), false), 25u, 0u);
 }
 
+TEST(Victim, in_a_cluster_of_many_each_gets_half_its_part) {
+  Stock has = stock(1000, 0, 4, 0);
+  has.everybody = 100;
+  EXPECT_GIFT(Victim::decide(has, thief(4), false), 20u, 0u);
+  EXPECT_GIFT(Victim::decide(has, thief(16), false), 80u, 0u);
+  has.everybody = 1'000'000;
+  EXPECT_GIFT(Victim::decide(has, thief(4), false), 1u, 0u);
+}
+
+TEST(Victim, a_thief_gets_what_lasts_it_a_round_trip_but_never_more_than_half) {
+  Stock has = stock(1000, 0, 4, 0);
+  has.everybody = 100;
+  Victim::Thief asks = thief(4);
+  asks.wants = 100;
+  EXPECT_GIFT(Victim::decide(has, asks, false), 100u, 0u);
+  asks.wants = kMost;
+  EXPECT_GIFT(Victim::decide(has, asks, false), 500u, 0u);
+  has.everybody = 1;  // as if nobody else were there
+  EXPECT_GIFT(Victim::decide(has, thief(4), false), 500u, 0u);
+}
+
+TEST(Victim, borrowed_jobs_that_will_be_begun_before_more_could_come_stay) {
+  Stock has = stock(0, 100, 4, 0);
+  has.keep = 20;
+  EXPECT_GIFT(Victim::decide(has, thief(4), false), 0u, 40u);
+  has.keep = 100;
+  EXPECT_TRUE(Victim::decide(has, thief(4), false).none());
+  has.own = 1;
+  EXPECT_GIFT(Victim::decide(has, thief(4), false), 1u, 0u);
+}
+
 TEST(Victim, our_own_idle_workers_come_first) {
   EXPECT_GIFT(Victim::decide(stock(10, 0, 4, 4), thief(4), false), 3u, 0u);
   EXPECT_TRUE(Victim::decide(stock(4, 0, 4, 4), thief(4), false).none());
@@ -155,6 +186,23 @@ TEST_F(Lifelines, a_parked_thief_has_as_many_workers_as_it_last_said) {
   victim.heard(SessionId{6}, 9, 9);
   ASSERT_EQ(waiting(), (Sessions{5}));
   EXPECT_EQ(victim.parked().front().workers, 0u);
+}
+
+TEST_F(Lifelines, a_parked_thief_is_sent_on_once_for_each_request) {
+  victim.park(thief(1, 5));
+  EXPECT_TRUE(victim.send_on(SessionId{5}));
+  EXPECT_FALSE(victim.send_on(SessionId{5}));
+  victim.park(thief(1, 5));
+  EXPECT_TRUE(victim.send_on(SessionId{5}));
+}
+
+TEST_F(Lifelines, the_workers_of_those_that_wait_are_counted) {
+  EXPECT_EQ(victim.parked_workers(), 0u);
+  victim.park(thief(4, 5));
+  victim.park(thief(8, 6));
+  EXPECT_EQ(victim.parked_workers(), 12u);
+  victim.park(thief(kMost, 7));
+  EXPECT_EQ(victim.parked_workers(), kMost);
 }
 
 TEST_F(Lifelines, who_was_served_or_has_gone_waits_no_more) {
