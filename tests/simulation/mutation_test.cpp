@@ -46,7 +46,7 @@ const std::vector<Mutation> kMutations = {
     {Rule::kResume, "resume", 100, {{kBreak}}},
     {Rule::kBothEndTheLink, "both_end_the_link", 700, {{kStop, kJump}}},
     {Rule::kLinkOverRequeues, "link_over_requeues", 50, {{kCrash}}},
-    {Rule::kVoidWithLink, "void_with_link", 1000, {{kCut, kStop}}},
+    {Rule::kVoidWithLink, "void_with_link", 4000, {{kCut, kStop}}},
     {Rule::kLateResultDropped, "late_result_dropped", 300, {{kStop, kCut}}},
     {Rule::kApartEndsLink, "apart_ends_link", 300, {{kCrash, kDrain, kStop}}},
     {Rule::kReturnedRequeues, "returned_requeues", 50, kNothing},
