@@ -3,19 +3,21 @@
 #
 #   ./setup.sh          what the libraries, programs, tests and benchmarks need
 #   ./setup.sh --all    and what the builds with clang-19 need besides (ThreadSanitizer's symbols, clang-tidy)
+#   ./setup.sh --peers  and the systems that pp-bench measures pp beside, which it skips by name where they are missing
 set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config ccache                                # to build
   capnproto libcapnp-dev libfabric-dev libsodium-dev libtbb-dev          # to run on
   libcereal-dev libboost1.81-dev libspdlog-dev libfmt-dev libcli11-dev libpng-dev
-  libgtest-dev libgmock-dev libbenchmark-dev iproute2 doxygen            # to test and measure
+  libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev iproute2 doxygen   # to test and measure
   clang-19 libclang-rt-19-dev                                            # to fuzz (libFuzzer)
 )
 case "${1:-}" in
   "") ;;
   --all) packages+=(llvm-19 clang-tidy-19) ;;
-  *) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  --peers) packages+=(openmpi-bin libopenmpi-dev python3 python3-distributed) ;;
+  *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 
 release=$(. /etc/os-release 2>/dev/null && echo "${ID:-}${VERSION_ID:-}") || release=

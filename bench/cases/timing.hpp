@@ -1,0 +1,37 @@
+// Timing: how often something is done within one repetition, and how long it takes.
+#pragma once
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "arguments.hpp"
+#include "spread.hpp"
+
+namespace pp::bench {
+
+using Clock = std::chrono::steady_clock;
+
+// Seconds that one call takes.
+template <class Call>
+double seconds_of(Call&& call) {
+  const Clock::time_point start = Clock::now();
+  std::forward<Call>(call)();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Calls it once for nothing, then again and again for `enough` seconds, three times at least: the
+// median in seconds.
+template <class Call>
+double typical_seconds(double enough, Call&& call) {
+  call();
+  std::vector<double> all;
+  for (double spent = 0; spent < enough || all.size() < 3; spent += all.back())
+    all.push_back(seconds_of(call));
+  return spread_of(std::move(all))->median;
+}
+
+// Seconds that are enough for one figure.
+inline double enough(const Arguments& arguments) { return arguments.flag("quick") ? 0.02 : 0.5; }
+
+}  // namespace pp::bench
