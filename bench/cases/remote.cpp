@@ -14,6 +14,8 @@ int drive_others(const std::function<void(Runtime&)>& body) {
   });
 }
 
+int own_core() { return Options::from_environment().role == Role::kDriver ? 0 : 1; }
+
 Contender over_lanes(const std::string& body, const std::vector<std::string>& arguments) {
   return {kOurs, [body, arguments](const Settings& settings) {
             std::vector<Run> runs;

@@ -22,6 +22,10 @@ inline Small same_small(Small small) { return small; }
 // The driver submits and runs nothing itself: each of its jobs is another node's. Workers serve.
 int drive_others(const std::function<void(Runtime&)>& body);
 
+// Which core this process should be pinned to when its launch is a conversation of two: the
+// driver's, or the workers'.
+int own_core();
+
 // pp over each lane: one launch of a pair for each.
 Contender over_lanes(const std::string& body, const std::vector<std::string>& arguments = {});
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "local.hpp"
+#include "python_peer.hpp"
 #include "registry.hpp"
 #include "sample.hpp"
 #include "timing.hpp"
@@ -57,7 +58,9 @@ int submit_tbb(const Arguments& arguments) {
 Case submit_case() {
   return {.name = "submit",
           .what = "empty jobs from outside and their results: submit + get, 1,000 under way",
-          .contenders = {over_workers(kOurs, "submit.pp"), over_workers("oneTBB", "submit.tbb")},
+          .contenders = {over_workers(kOurs, "submit.pp"), over_workers("oneTBB", "submit.tbb"),
+                         python_over_workers(PythonPool::kFutures, "submit"),
+                         python_over_workers(PythonPool::kDask, "submit")},
           .reach = {{.rows = "^1 worker$", .against = "", .bound = 2}},
           .bodies = {{"submit.pp", submit_pp}, {"submit.tbb", submit_tbb}}};
 }

@@ -11,8 +11,9 @@
 namespace pp::bench {
 
 Lane parse_lane(const std::string& text) {
-  if (text == "fabric") return {text, {"PP_FABRIC=tcp;ofi_rxm"}};
-  if (text == "control") return {text, {"PP_FABRIC=off"}};
+  if (text == "fabric") return {text, {"PP_SHM=off", "PP_FABRIC=tcp;ofi_rxm"}};
+  if (text == "control") return {text, {"PP_SHM=off", "PP_FABRIC=off"}};
+  if (text == "shm") return {text, {"PP_SHM=on"}};
   const std::size_t colon = text.find(':');
   Lane lane{text.substr(0, colon), {}};
   for (std::size_t begin = colon; begin != std::string::npos && begin < text.size();) {
@@ -27,9 +28,11 @@ Lane parse_lane(const std::string& text) {
       });
   if (lane.name.empty() || !sound)
     throw Error("\"" + text +
-                "\" is no lane, expected fabric, control, or NAME:PP_VARIABLE=VALUE,...");
+                "\" is no lane, expected fabric, control, shm, or NAME:PP_VARIABLE=VALUE,...");
   return lane;
 }
+
+std::vector<Lane> default_lanes() { return {parse_lane("fabric"), parse_lane("control")}; }
 
 std::string Shape::text() const { return std::to_string(nodes) + " x " + std::to_string(workers); }
 

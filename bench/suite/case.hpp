@@ -20,8 +20,10 @@ struct Lane {
 
   friend bool operator==(const Lane&, const Lane&) = default;
 };
-// "fabric" and "control", or NAME:VARIABLE=VALUE,... for any other. Throws pp::Error.
+// "fabric", "control" and "shm", or NAME:VARIABLE=VALUE,... for any other. Throws pp::Error.
 Lane parse_lane(const std::string& text);
+// Those that are measured unless others are asked for.
+std::vector<Lane> default_lanes();
 
 // How many nodes, and how many workers each has.
 struct Shape {
@@ -48,6 +50,8 @@ struct Settings {
   std::filesystem::path launcher;  // pp-launch
   std::filesystem::path peers;     // the folder with the programs of bench/peers
   std::string path;                // PATH
+  std::filesystem::path python;    // empty: there is none
+  bool dask = false;               // whether it has distributed
 
   // A file of bench/peers that was built; nothing: its package was not there.
   std::optional<std::filesystem::path> peer(const std::string& name) const;

@@ -34,16 +34,18 @@ std::map<std::string, Lines> lines_of(const CaseResult& result) {
   return by_unit;
 }
 
+bool is_ours(const std::string& name) { return name == kOurs || name.rfind(kOurs + ",", 0) == 0; }
+
+// pp in front: it has the first colours in every chart.
 std::vector<ChartLine> sorted(const Lines& lines) {
   std::vector<ChartLine> all;
-  for (const auto& [name, line] : lines) {
-    all.push_back(line);
-    std::ranges::sort(all.back().points);
+  for (const bool ours : {true, false}) {
+    for (const auto& [name, line] : lines) {
+      if (is_ours(name) != ours) continue;
+      all.push_back(line);
+      std::ranges::sort(all.back().points);
+    }
   }
-  // pp in front: it has the first colours in every chart.
-  std::ranges::stable_partition(all, [](const ChartLine& line) {
-    return line.name == kOurs || line.name.rfind(kOurs + ",", 0) == 0;
-  });
   return all;
 }
 

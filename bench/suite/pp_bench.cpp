@@ -85,8 +85,17 @@ Settings settings_for(const Wish& wish) {
   settings.peers = folder / "peers";
   const char* const path = std::getenv("PATH");
   settings.path = path != nullptr ? path : "/usr/bin:/bin";
+  // The system's Python has Debian's packages; another one in PATH may not have them.
+  settings.python = first_that_exists({"/usr/bin/python3"});
+  if (settings.python.empty()) settings.python = settings.program("python3").value_or("");
+  settings.dask =
+      !settings.python.empty() && run_process({settings.python, "-c",
+                                               "import importlib.util as u, sys; "
+                                               "sys.exit(u.find_spec('distributed') is None)"},
+                                              {}, std::chrono::seconds(60))
+                                      .good;
   for (const std::string& text : wish.lanes) settings.lanes.push_back(parse_lane(text));
-  if (settings.lanes.empty()) settings.lanes = {parse_lane("fabric"), parse_lane("control")};
+  if (settings.lanes.empty()) settings.lanes = default_lanes();
   for (const std::string& text : wish.shapes) settings.shapes.push_back(parse_shape(text));
   if (settings.shapes.empty()) settings.shapes = shapes_for(settings.cores);
   return settings;
@@ -191,7 +200,7 @@ int run(int argc, char** argv) {
   app.add_option("--json", wish.json, "Write all readings to this file");
   app.add_option("--plots", wish.plots, "Write charts as SVG files into this folder");
   app.add_option("--lane", wish.lanes,
-                 "A way between nodes: fabric, control, or NAME:PP_VARIABLE=VALUE,... "
+                 "A way between nodes: fabric, control, shm, or NAME:PP_VARIABLE=VALUE,... "
                  "(may be repeated; default: fabric and control)");
   app.add_option("--shape", wish.shapes,
                  "NODESxWORKERS for what is measured over cores (may be repeated; default: up to "

@@ -4,7 +4,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <oneapi/tbb/version.h>
-#include <rdma/fabric.h>
 #include <sodium.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -56,11 +55,6 @@ std::string load() {
   return minute;
 }
 
-std::string fabric_version() {
-  const std::uint32_t version = ::fi_version();
-  return fmt::format("{}.{}", FI_MAJOR(version), FI_MINOR(version));
-}
-
 }  // namespace
 
 Provenance provenance() {
@@ -78,7 +72,7 @@ Provenance provenance() {
   all.commit = kCommit;
   all.versions = {{"pp", PP_VERSION},
                   {"oneTBB", TBB_runtime_version()},
-                  {"libfabric", fabric_version()},
+                  {"libfabric", PP_LIBFABRIC_VERSION},
                   {"libsodium", ::sodium_version_string()},
                   {"OpenMPI", PP_MPI_VERSION}};
   std::erase_if(all.versions, [](const auto& each) { return each.second.empty(); });

@@ -16,5 +16,17 @@ const Body* find_body(const std::vector<Case>& cases, const std::string& name);
 Case fork_case();
 Case submit_case();
 Case rate_case();
+Case latency_case();
+Case steal_case();
+Case grain_case();
+Case uts_case();
+Case skew_case();
+Case primes_case();
+Case bulk_case();
+Case argument_case();
+Case start_case();
+Case idle_case();
+Case seal_case();
+Case wire_case();
 
 }  // namespace pp::bench

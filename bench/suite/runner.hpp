@@ -5,8 +5,8 @@
 #include <string>
 
 #include "case.hpp"
-#include "process.hpp"
 #include "results.hpp"
+#include "subprocess.hpp"
 
 namespace pp::bench {
 

@@ -1,4 +1,4 @@
-// Process: one measured program, from its start to its end or its limit.
+// Subprocess: one measured program, from its start to its end or its limit.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
 // One thread, one poll() over two pipes and the process itself.
-#include "process.hpp"
+#include "subprocess.hpp"
 
 #include <poll.h>
 #include <sys/syscall.h>
