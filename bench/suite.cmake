@@ -49,6 +49,7 @@ add_executable(pp-bench
   cases/raw_fabric.cpp
   cases/remote.cpp
   cases/seal.cpp
+  cases/sealed_stream.cpp
   cases/start.cpp
   cases/steal.cpp
   cases/submit.cpp

@@ -8,6 +8,7 @@
 #include "raw_fabric.hpp"
 #include "registry.hpp"
 #include "remote.hpp"
+#include "sealed_stream.hpp"
 #include "tcp.hpp"
 
 namespace pp::bench {
@@ -71,6 +72,18 @@ int bulk_fabric(const Arguments& arguments) {
   return 0;
 }
 
+// The same, sealed as pp seals.
+int bulk_sealed(const Arguments& arguments) {
+  for (const std::size_t bytes : bulk_sizes(arguments)) {
+    SealedStream stream(bytes);
+    const Pin pin(0);
+    const std::vector<std::byte> from(bytes, std::byte{1});
+    emit_bulk(arguments, "argument", bytes, [&] { stream.send(from); });
+    emit_bulk(arguments, "result", bytes, [&] { stream.send(from); });
+  }
+  return 0;
+}
+
 }  // namespace
 
 Case bulk_case() {
@@ -78,9 +91,15 @@ Case bulk_case() {
           .what = "one large argument or result at a time; yardsticks: the bytes and an answer",
           .contenders = {over_lanes("bulk.pp"), beside_lanes("TCP", "bulk.tcp"),
                          beside_lanes("libfabric", "bulk.fabric"),
+                         beside_lanes("libfabric sealed", "bulk.sealed"),
                          mpi_pair(MpiWay::kShared, "bulk"), mpi_pair(MpiWay::kTcp, "bulk")},
-          .reach = {},
-          .bodies = {{"bulk.pp", bulk_pp}, {"bulk.tcp", bulk_tcp}, {"bulk.fabric", bulk_fabric}},
+          .reach = {{.rows = "^argument, 64 MiB, (fabric|control)",
+                     .against = "libfabric sealed",
+                     .bound = 0.8}},
+          .bodies = {{"bulk.pp", bulk_pp},
+                     {"bulk.tcp", bulk_tcp},
+                     {"bulk.fabric", bulk_fabric},
+                     {"bulk.sealed", bulk_sealed}},
           .chart = {.x = "bytes", .logarithmic_x = true, .logarithmic_y = true}};
 }
 

@@ -139,7 +139,7 @@ int measure(const Wish& wish) {
   if (wish.list) return list(cases);
   const Settings settings = settings_for(wish);
   if (!wish.plots.empty()) std::filesystem::create_directories(wish.plots);
-  if (!wish.json.empty()) write(wish.json, "");  // better now than after an hour
+  if (!wish.json.empty()) write(wish.json, "");  // better now than in the end
 
   Results results{provenance(),
                   wish.repeat > 0 ? wish.repeat
