@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <vector>
@@ -71,6 +72,10 @@ std::string listed(const std::map<std::string, std::set<std::string>>& by_reason
   return text;
 }
 
+// Others at work: a single thread then gets less of the machine than several do, and every ratio
+// is off.
+bool busy(const Provenance& from) { return std::atof(from.load.c_str()) > 0.5 * from.cores; }
+
 }  // namespace
 
 std::string heading(const Results& results) {
@@ -79,10 +84,10 @@ std::string heading(const Results& results) {
   for (const auto& [name, version] : from.versions)
     versions += fmt::format("{}{} {}", versions.empty() ? "" : ", ", name, version);
   return fmt::format(
-      "pp-bench, commit {}, {}{}\n{}, {} core{}, {:.0f} GiB, {}, load {}\n{}, {}; {}\n",
+      "pp-bench, commit {}, {}{}\n{}, {} core{}, {:.0f} GiB, {}, load {}{}\n{}, {}; {}\n",
       from.commit, from.date, results.quick ? ", quick: not for figures" : "", from.processor,
       from.cores, from.cores == 1 ? "" : "s", from.memory_gib, from.system, from.load,
-      from.compiler, from.build, versions);
+      busy(from) ? ", BUSY: not for figures" : "", from.compiler, from.build, versions);
 }
 
 std::string table(const CaseResult& result) {

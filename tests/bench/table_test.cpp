@@ -59,6 +59,15 @@ TEST(Heading, warns_of_a_quick_run) {
   EXPECT_THAT(heading(results), HasSubstr("quick: not for figures"));
 }
 
+TEST(Heading, warns_of_a_machine_that_does_something_else) {
+  Results results = results_with({});
+  results.provenance.cores = 2;
+  results.provenance.load = "0.31";
+  EXPECT_THAT(heading(results), Not(HasSubstr("BUSY")));
+  results.provenance.load = "3.10";
+  EXPECT_THAT(heading(results), HasSubstr("load 3.10, BUSY: not for figures"));
+}
+
 TEST(Columns, are_as_wide_as_their_cells_and_gone_when_empty) {
   Columns columns({"a", "empty", "b"}, {2});
   columns.add({"long", "", "1"});
