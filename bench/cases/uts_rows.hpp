@@ -42,17 +42,15 @@ double search_rate(const Arguments& arguments, const uts::Published& tree, const
   return static_cast<double>(tree.counts.nodes) / seconds / 1e6;
 }
 
-inline void emit_rate(const uts::Published& tree, const Place& place, double rate) {
-  const std::string name(tree.name);
-  emit(Sample{name + ", " + place.text(), "M nodes/s", rate,
-              static_cast<double>(place.shape.cores()),
-              name + (place.shape.workers > 1 ? ", one node" : ", nodes")});
+inline void emit_rate(const Place& place, double rate) {
+  emit(Sample{place.text(), "M nodes/s", rate, static_cast<double>(place.shape.cores()),
+              place.shape.nodes == 1 ? "one node" : "nodes, " + place.lane});
 }
 
 template <class Search>
 void report_search(const Arguments& arguments, const uts::Published& tree, const Search& search) {
   const double rate = search_rate(arguments, tree, search);
-  for (const Place& place : places_of(arguments)) emit_rate(tree, place, rate);
+  for (const Place& place : places_of(arguments)) emit_rate(place, rate);
 }
 
 }  // namespace pp::bench

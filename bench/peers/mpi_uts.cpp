@@ -168,7 +168,7 @@ int mpi_uts(const Arguments& arguments, Ranks ranks) {
   }
   if (ranks.own != 0) return 0;
   const double rate = static_cast<double>(tree.counts.nodes) / spread_of(seconds)->median / 1e6;
-  for (const Place& place : places_of(arguments)) emit_rate(tree, place, rate);
+  for (const Place& place : places_of(arguments)) emit_rate(place, rate);
   return 0;
 }
 

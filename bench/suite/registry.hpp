@@ -19,7 +19,7 @@ Case rate_case();
 Case latency_case();
 Case steal_case();
 Case grain_case();
-Case uts_case();
+std::vector<Case> uts_cases();
 Case skew_case();
 Case primes_case();
 Case bulk_case();

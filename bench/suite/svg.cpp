@@ -159,19 +159,22 @@ std::string svg_chart(const std::string& title, const Axis& x, const Axis& y,
                  fmt::format(" transform=\"rotate(-90 18 {:.1f})\"", (kTop + kBottom) / 2));
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::string_view colour = kColours[i % kColours.size()];
+    const std::string_view dashes = i < kColours.size() ? "" : " stroke-dasharray=\"6 3\"";
     std::string points;
     for (const auto& [at, value] : lines[i].points)
       points += fmt::format("{:.1f},{:.1f} ", across.at(at), up.at(value));
     svg +=
         fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"{}/>\n",
-                    points, colour, i < kColours.size() ? "" : " stroke-dasharray=\"6 3\"");
+                    points, colour, dashes);
     for (const auto& [at, value] : lines[i].points) {
       svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>\n",
                          across.at(at), up.at(value), colour);
     }
     const double row = kTop + 10 + 20 * static_cast<double>(i);
-    svg += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"14\" height=\"4\" fill=\"{}\"/>\n",
-                       kRight + 14, row - 5, colour);
+    svg += fmt::format(
+        "<polyline points=\"{0:.1f},{1:.1f} {2:.1f},{1:.1f}\" fill=\"none\" stroke=\"{3}\" "
+        "stroke-width=\"3\"{4}/>\n",
+        kRight + 12, row - 4, kRight + 30, colour, dashes);
     svg += text_at(kRight + 34, row, "start", lines[i].name);
   }
   return svg + "</svg>\n";
