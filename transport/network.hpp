@@ -112,6 +112,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   bool take(Conversation& c, Lane lane, std::span<std::byte> frame);
   void touch(Conversation& c);
   void flush_dirty();
+  void stood_still(Time now);
   void flush(Conversation& c);
   static Time session_due(const Conversation& c);
   void flush_fabric(Conversation& c);

@@ -279,8 +279,8 @@ void NetworkTransport::tick(Conversation& c) {
     lane_failed(c, "data is not acknowledged though the peer lives");
   } else if (c.stage == Stage::kOpening && now_ >= c.deadline) {
     lane_failed(c, "the data channel did not open within " +
-                         std::to_string(options_.limits.fabric.count()) +
-                         " ms; the next session does without");
+                       std::to_string(options_.limits.fabric.count()) +
+                       " ms; the next session does without");
   }
 }
 

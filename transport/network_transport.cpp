@@ -178,6 +178,7 @@ void NetworkTransport::watch(int descriptor) { poller_.add(descriptor, kOutsideT
 
 std::size_t NetworkTransport::poll(Time now, Handler& handler) {
   assert(handler_ == nullptr);  // a handler must not call poll()
+  if (now - now_ > options_.limits.heartbeat) stood_still(now);
   now_ = now;
   handler_ = &handler;
   handled_ = 0;
@@ -196,6 +197,12 @@ std::size_t NetworkTransport::poll(Time now, Handler& handler) {
   if (over_) sweep();
   handler_ = nullptr;
   return handled_;
+}
+
+// The process was stopped, or its host. (Or had nothing to do; then nothing is unacknowledged.)
+void NetworkTransport::stood_still(Time now) {
+  for (const auto& c : conversations_)
+    if (c != nullptr && c->carries()) c->session->stood_still(now);
 }
 
 bool NetworkTransport::wait(Time deadline) {

@@ -35,9 +35,9 @@ Session::Session(Setup setup, Time now)
   const Agreement& agreed = setup.agreement;
   const auto make = [&](Lane lane, const Secret& sending, const Secret& receiving) {
     Way& made = way(lane);
-    made.channel = std::make_unique<SealedChannel>(
-        lane == Lane::kControl ? agreed.cipher : agreed.data_cipher, sending, receiving,
-        setup.own_number, agreed.peer.session);
+    made.channel =
+        std::make_unique<SealedChannel>(lane == Lane::kControl ? agreed.cipher : agreed.data_cipher,
+                                        sending, receiving, setup.own_number, agreed.peer.session);
     made.room = lane == data_ ? kMaxPayload : kControlRoom;
     made.buffer = std::make_unique<std::byte[]>(made.room + kFrameOverhead);
   };

@@ -111,6 +111,11 @@ class Session {
 
   // ---- time
   SessionVerdict tick(Time now) const;
+  // Nobody has looked at what the peer says until now: that it did not acknowledge anything in that
+  // time is no complaint.
+  void stood_still(Time now) {
+    if (unacknowledged()) unacknowledged_since_ = now;
+  }
   // When frame() or tick() should be looked at again though nothing arrives.
   Time next_due() const;
   // The same for tick() alone: while the network takes nothing there is nothing to say.

@@ -263,6 +263,19 @@ TEST_F(TwoLanes, data_that_heartbeats_do_not_acknowledge_is_a_stalled_lane) {
   EXPECT_EQ(a.session.tick(now), SessionVerdict::kStalled);
 }
 
+TEST_F(TwoLanes, what_was_not_heard_because_nobody_looked_is_no_stall) {
+  open();
+  const auto heartbeat = b.say(Lane::kControl, kStart + seconds(1));
+  ASSERT_FALSE(heartbeat.empty());
+  a.session.queue(message(8));
+  a.say(Lane::kData, kStart + seconds(1));
+  // The process is stopped for ten seconds, and the acknowledgement comes behind the heartbeat.
+  const Time now = kStart + seconds(11);
+  a.session.stood_still(now);
+  a.hear(Lane::kControl, heartbeat, now);
+  EXPECT_EQ(a.session.tick(now), SessionVerdict::kGood);
+}
+
 TEST_F(TwoLanes, a_peer_that_says_nothing_is_silent_and_not_stalled) {
   open();
   a.session.queue(message(8));
