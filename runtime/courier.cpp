@@ -219,6 +219,14 @@ messages::Load Courier::full_load() const {
   return load;
 }
 
+// A node that leaves asks after nobody any more. Those who have its jobs hear something all the
+// same, so that it is noticed when they do not.
+void Courier::speak_to_borrowers() {
+  const messages::Encoded word = messages::encode(full_load());
+  for (const auto& [node, link] : links_)
+    if (link.attached && ledger_.open(node) > 0) say(*link.session, word);
+}
+
 // An idle node has nothing to tell.
 void Courier::tell_load(Clock::time_point now) {
   const bool ask = ask_due_.exchange(false, std::memory_order_relaxed);
@@ -227,6 +235,7 @@ void Courier::tell_load(Clock::time_point now) {
   if (now >= next_load_) {
     tell_begun();
     recall_obsolete();
+    if (leaving()) speak_to_borrowers();
   }
   next_load_ = now + kLoadEvery;
   placed_due_.store(true, std::memory_order_relaxed);

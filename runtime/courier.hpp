@@ -300,6 +300,7 @@ class Courier final : public Crew::Outside,
   void describe_if_asked();
   std::string description() const;
   messages::Load full_load() const;
+  void speak_to_borrowers();
   std::uint32_t queued() const;
   Victim::Stock stock() const;
   void add_borrowed(BorrowedJob& job, LinkRecord& link);

@@ -113,6 +113,8 @@ void Courier::on(const messages::Attach& theirs) {
   placed_due_.store(true, std::memory_order_relaxed);
   if (again) return;
   if (!holds(Rule::kKeptUntilApplied)) return;
+  // A grant among them voids a request of ours that was made on this session before.
+  if (!link.link.kept().empty()) thief_.lent(speaker_);
   for (Link::Kept& kept : link.link.kept()) transmit(link, kept.message, kept.sequence);
 }
 
@@ -127,13 +129,16 @@ void Courier::begin_next(LinkRecord& link) {
   for (messages::Encoded& result : results) link.link.keep(std::move(result), true);
   link.acknowledge = Clock::time_point::max();
   if (!link.session) return;
+  PeerRecord* record = peer(*link.session);
   // A grant that was to answer our request may be void with the link: it is asked for anew.
-  if (PeerRecord* record = peer(*link.session)) record->asked.reset();
+  if (record != nullptr) record->asked.reset();
   thief_.link_over(*link.session);
   attach(link);
+  // So is a goodbye that nobody has understood yet.
+  if (record != nullptr && !record->understood && std::exchange(record->told, false))
+    say_leave(*record);
 }
 
-// Rule 15: what this node has lent over it is lost, what it has borrowed is void.
 void Courier::end_link(LinkRecord& link, Ledger::End end) {
   std::vector<Ledger::Verdict> verdicts = ledger_.link_over(link.node, end);
   const auto lost = static_cast<std::size_t>(
