@@ -32,7 +32,9 @@ Lane parse_lane(const std::string& text) {
   return lane;
 }
 
-std::vector<Lane> default_lanes() { return {parse_lane("fabric"), parse_lane("control")}; }
+std::vector<Lane> default_lanes() {
+  return {parse_lane("shm"), parse_lane("fabric"), parse_lane("control")};
+}
 
 std::string Shape::text() const { return std::to_string(nodes) + " x " + std::to_string(workers); }
 

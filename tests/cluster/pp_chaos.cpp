@@ -78,9 +78,10 @@ int main(int argc, char** argv) {
       ->check(is_work)
       ->capture_default_str();
   app.add_option("--seed", settings.seed, "draws the same faults again; else one by chance");
-  app.add_option("--fabric", settings.fabric,
-                 "shm: shared memory; off: sealed frames on the control connection; else what PP_FABRIC "
-                 "takes; auto: what a user gets")
+  app.add_option(
+         "--fabric", settings.fabric,
+         "shm: shared memory; off: sealed frames on the control connection; else what PP_FABRIC "
+         "takes; auto: what a user gets")
       ->capture_default_str();
   app.add_option("--retries", settings.retries, "PP_RETRIES of all nodes")->capture_default_str();
   app.add_flag("--launch", settings.launch,
