@@ -53,6 +53,8 @@ std::string_view to_string(Rule rule) {
       return "what has been applied is acknowledged";
     case Rule::kLeaverReturns:
       return "who leaves returns what it has not begun";
+    case Rule::kUsedSessionsStay:
+      return "what is begun on a session that is about to be closed is not lost with it";
   }
   return "?";
 }
