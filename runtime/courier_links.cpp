@@ -353,6 +353,9 @@ void Courier::tell_begun() {
 
 void Courier::on_begun(std::span<const std::uint64_t> numbers) {
   const PeerRecord& record = *peer(speaker_);
+  if (!std::all_of(numbers.begin(), numbers.end(),
+                   [this](std::uint64_t number) { return ledger_.has_lent(number); }))
+    misbehaved(who(speaker_) + " runs jobs that this node has never lent");
   ledger_.named(record.link->node, {numbers.begin(), numbers.end()},
                 record.peer.introduction.workers);
 }

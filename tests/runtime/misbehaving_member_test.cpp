@@ -391,6 +391,7 @@ TEST_F(MisbehavingMember, numbers_that_nobody_knows_are_passed_over) {
   settle();
   EXPECT_TRUE(impostor_->connected());
   expect_work();
+  EXPECT_THAT(log(), HasSubstr("impostor runs jobs that this node has never lent"));
 }
 
 TEST_F(MisbehavingMember, a_thief_may_claim_any_number_of_workers) {
