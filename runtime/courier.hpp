@@ -163,7 +163,7 @@ class Courier final : public Crew::Outside,
     std::size_t borrowed = 0;                   // jobs of its that are here
     Clock::time_point worked{};                 // when the last of these ended
     std::size_t unsent_bytes = 0;               // of the results of those that are in finished_
-    std::vector<messages::Result> results;      // of the message that is being put together
+    std::vector<messages::Result> results{};    // of the message that is being put together
     std::size_t results_bytes = 0;              // of these, about
     bool told_begun = false;                    // the last word about them named some
   };

@@ -35,9 +35,9 @@ constexpr int kLimit = 60'000;  // ms; only a hang reaches it
 // Between kPatience and this a call has kept its word, however slow the machine.
 constexpr seconds kPromptly{5};
 
-bool readable(int fd, int milliseconds) {
+bool readable(int fd, int limit) {
   pollfd entry{fd, POLLIN, 0};
-  return ::poll(&entry, 1, milliseconds) == 1;
+  return ::poll(&entry, 1, limit) == 1;
 }
 
 Sighting sighting_of(std::size_t number) {

@@ -174,7 +174,7 @@ TEST(Gossip, unknown_kinds_and_states_are_refused) {
   EXPECT_FALSE(decode(crafted([](auto word) { word.setKind(static_cast<wire::Word::Kind>(9)); })));
   EXPECT_FALSE(
       decode(crafted([](auto word) { word.setKind(static_cast<wire::Word::Kind>(0xffff)); })));
-  for (const std::uint8_t state : {5, 255})
+  for (const std::uint8_t state : {std::uint8_t{5}, std::uint8_t{255}})
     EXPECT_FALSE(decode(crafted_member([&](auto one) { one.setState(state); })));
 }
 
@@ -219,7 +219,9 @@ TEST(Gossip, more_news_than_the_limit_are_refused_however_small_they_are) {
     ASSERT_LE(said.size(), transport::kMaxWord);
     const std::optional<Word> heard = decode(said);
     EXPECT_EQ(heard.has_value(), count <= kMostNews) << count;
-    if (heard) EXPECT_EQ(heard->news.size(), count);
+    if (heard) {
+      EXPECT_EQ(heard->news.size(), count);
+    }
   }
 }
 

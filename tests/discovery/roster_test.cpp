@@ -84,8 +84,8 @@ TEST(Roster, a_goodbye_is_final_whatever_is_said_afterwards) {
   Roster roster(id_of(0));
   roster.merge(member(1, 3, MemberState::kLeft), at(seconds(0)));
   for (const MemberState state : kStates) {
-    if (state != MemberState::kLeft)
-      EXPECT_EQ(roster.merge(member(1, 100, state), at(seconds(1))), Merged::kNothing);
+    if (state == MemberState::kLeft) continue;
+    EXPECT_EQ(roster.merge(member(1, 100, state), at(seconds(1))), Merged::kNothing);
   }
   // Others may know of a later incarnation, and have to hear that it is that one which left.
   EXPECT_EQ(roster.merge(member(1, 100, MemberState::kLeft), at(seconds(1))), Merged::kAgain);

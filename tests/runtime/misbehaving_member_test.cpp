@@ -317,8 +317,11 @@ TEST_F(MisbehavingMember, arguments_of_another_shape_fail_that_job_at_home_and_n
   ASSERT_TRUE(impostor_->until([&] { return impostor_->results.size() == 5; }));
   for (const auto& [number, value] : impostor_->results)
     EXPECT_TRUE(value.empty()) << number << ": a value came of it";
-  impostor_->give_back(impostor_->take().number, false);
-  ASSERT_TRUE(impostor_->until([&] { return future.wait_for(0ms); }));
+  // (It may come again, if the impostor had asked twice before it came.)
+  ASSERT_TRUE(impostor_->until([&] {
+    while (!impostor_->held.empty()) impostor_->give_back(impostor_->take().number, false);
+    return future.wait_for(0ms);
+  }));
   EXPECT_EQ(future.get(), 15u);
   expect_work();
 }

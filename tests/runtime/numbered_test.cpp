@@ -72,7 +72,7 @@ TEST(Numbered, it_says_what_a_map_says) {
     Numbered<int> numbered;
     std::map<std::uint64_t, int> map;
     for (int step = 0; step < 5000; ++step) {
-      const unsigned kind = dice() % 100;
+      const std::uint64_t kind = dice() % 100;
       if (kind < 50 || map.empty()) {
         const int record = static_cast<int>(dice() % 1000);
         map.emplace(numbered.add(record), record);
@@ -86,7 +86,9 @@ TEST(Numbered, it_says_what_a_map_says) {
         const auto entry = map.find(number);
         int* found = numbered.find(number);
         ASSERT_EQ(found != nullptr, entry != map.end()) << "seed " << seed << " step " << step;
-        if (found != nullptr) ASSERT_EQ(*found, entry->second);
+        if (found != nullptr) {
+          ASSERT_EQ(*found, entry->second);
+        }
       }
       ASSERT_EQ(numbered.size(), map.size());
     }

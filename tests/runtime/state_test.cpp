@@ -71,7 +71,9 @@ class State : public testing::Test {
 std::string state_of(runtime::Node& node) { return node.describe(); }
 
 TEST_F(State, names_what_stuck_workers_run_and_what_waits_behind_it) {
-  runtime::Node node(Options{.workers = 1});
+  Options options;
+  options.workers = 1;
+  runtime::Node node(options);
   auto* job = runtime::make_job<runtime::Constant<stuck>>(1);
   Future<int> first(job);
   node.submit(*job);
@@ -124,7 +126,10 @@ class Stderr {
 
 TEST_F(State, is_said_by_a_driver_where_nothing_moves) {
   const Stderr errors;
-  Runtime rt(Options{.workers = 1, .stalled = 50ms});
+  Options options;
+  options.workers = 1;
+  options.stalled = 50ms;
+  Runtime rt(options);
   auto job = rt.submit<stuck>(1);
   gate.wait_until_reached();
   while (errors.said().find("stuck since") == std::string::npos) std::this_thread::yield();
