@@ -214,7 +214,9 @@ void Courier::give_up_elsewhere() {
     } else if (job->told_to_stop()) {
       fail(*job, cancelled(*job));
     } else {
-      fail(*job, Failure::of(Failure::Kind::kNodeLost,
+      // The end of the runtime is the reason, whoever notices first; a drain leaves it running.
+      const bool ends = ending_.load(std::memory_order_relaxed);
+      fail(*job, Failure::of(ends ? Failure::Kind::kClosed : Failure::Kind::kNodeLost,
                              "pp: the job " + title_of(*job) +
                                  " was to run on another node, and this one is leaving and has no "
                                  "connection with any that stays"));
