@@ -27,8 +27,11 @@ constexpr milliseconds kNeighboursEvery{500};
 constexpr seconds kRestEvery{1};        // sessions are looked at, whether they are used
 constexpr milliseconds kRestRetry{10};  // for a session that is being closed to be down
 constexpr seconds kRestLimit{3};        // for the other side's word
-constexpr seconds kSilentAgain{5};      // a silent member is dialled, one of them
-constexpr seconds kSilentAlone{1};      // the same for a node that has lost everybody
+// Who has agreed waits so long for the other side to close: the agreement may have got lost, and
+// nothing is heard on the session any more, not even a request that was parked here before.
+constexpr milliseconds kRestAgreed{100};
+constexpr seconds kSilentAgain{5};  // a silent member is dialled, one of them
+constexpr seconds kSilentAlone{1};  // the same for a node that has lost everybody
 // A beacon that everybody hears is followed by few: the others learn of the node from these.
 constexpr milliseconds kBeaconPause{20};
 constexpr seconds kLongestBeaconPause{5};
@@ -355,6 +358,7 @@ bool Neighbourhood::State::may_rest(SessionId id, const Session& session,
 
 void Neighbourhood::State::begin_rest(SessionId id, Session& session) {
   session.resting = now;
+  next_rest = std::min(next_rest, now + kRestAgreed);
   const auto known = by_node.find(session.node);
   if (known != by_node.end() && known->second == id) by_node.erase(known);
   listener.on_rest(id);
@@ -367,7 +371,7 @@ void Neighbourhood::State::rest() {
   std::vector<SessionId> over;
   for (auto& [id, session] : sessions) {
     if (session.resting) {
-      if (now - *session.resting > kRestLimit) over.push_back(id);
+      if (now - *session.resting >= kRestAgreed) over.push_back(id);
     } else if (may_rest(id, session, limits.unused)) {
       Word ask;
       ask.kind = Word::Kind::kRestAsk;
@@ -380,7 +384,12 @@ void Neighbourhood::State::rest() {
 }
 
 void Neighbourhood::State::heard_rest(SessionId id, Session& session, Word::Kind kind) {
-  if (!session.resting && !may_rest(id, session, limits.unused / 2)) return;
+  if (!session.resting && !may_rest(id, session, limits.unused / 2)) {
+    // We need it after all, but the other side, which we had asked, does not listen on it any more.
+    if (kind == Word::Kind::kRestYes && session.rest_asked)
+      transport.hang_up(id, "it was about to be closed");
+    return;
+  }
   if (kind == Word::Kind::kRestAsk) {
     if (!session.resting) begin_rest(id, session);
     Word yes;  // once more, if the first got lost
@@ -413,7 +422,10 @@ Time Neighbourhood::State::next_due() const {
                         next_silent, std::max(now, next_neighbours())});
   if (successor_due) next = now;
   for (const auto& source : sources) next = std::min(next, source->next_due(now));
-  if (sessions.size() > limits.mesh) next = std::min(next, next_rest);
+  const bool closing = std::any_of(sessions.begin(), sessions.end(), [](const auto& each) {
+    return each.second.resting.has_value();
+  });
+  if (closing || sessions.size() > limits.mesh) next = std::min(next, next_rest);
   return next;
 }
 
