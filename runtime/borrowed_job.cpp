@@ -1,6 +1,7 @@
 // BorrowedJob: decode, run, encode.
 #include "borrowed_job.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "particulars.hpp"
@@ -30,6 +31,13 @@ Ran BorrowedJob::run_borrowed(Job& job) noexcept {
   codec::Bytes result = std::move(scratch);
   result.clear();
   std::unique_ptr<Failure> failure;
+  // Laid out for the call between decoding and encoding too; what runs meanwhile on this thread for
+  // other nodes has its own.
+  std::optional<Luggage> luggage;
+  if (!self.function->plain)
+    luggage.emplace(self.desk_.eager_bytes(),
+                    self.blobs ? self.blobs->arrived : std::vector<Luggage::Item>());
+  const Luggage::Scope scope(luggage ? &*luggage : nullptr);
   try {
     if (self.function->begin_encoded == nullptr) {
       self.function->run_encoded(self.arguments(), result);
@@ -55,10 +63,30 @@ Ran BorrowedJob::run_borrowed(Job& job) noexcept {
   if (failure != nullptr) {
     self.failure_ = std::move(failure);
   } else {
-    self.parcel_.take(result);
+    // Not before: until then the end of its time may hand it to the courier.
+    if (luggage && !luggage->packed().empty()) self.make_blobs().result = luggage->take_packed();
+    self.keep(result);
     scratch = std::move(result);
   }
   return Ran::kSettled;
+}
+
+std::span<const std::byte> BorrowedJob::arguments() const {
+  if (blobs) {
+    for (const Luggage::Item& item : blobs->arrived)
+      if (item.place == Luggage::kWhole) return item.blob->bytes();
+  }
+  return parcel_.bytes();
+}
+
+void BorrowedJob::store(codec::Bytes value) { keep(value); }
+
+// Leaves the memory of few bytes with the caller.
+void BorrowedJob::keep(codec::Bytes& value) {
+  if (value.size() > Parcel::kFew && value.size() > desk_.eager_bytes()) {
+    make_blobs().result.push_back({Luggage::kWhole, Blob::make(std::exchange(value, {}))});
+  }
+  parcel_.take(value);
 }
 
 void BorrowedJob::store_failure(Job& job, Failure&& failure) {

@@ -4,24 +4,25 @@
 
 #include <cstdint>
 #include <memory>
+#include <pp/blob.hpp>
 #include <pp/codec.hpp>
 #include <pp/job.hpp>
 #include <pp/node_id.hpp>
 #include <pp/task.hpp>
-#include <pp/transport.hpp>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "parcel.hpp"
 #include "rules.hpp"
 
 namespace pp::runtime {
 
-// The most that a job's arguments or its result may take encoded. A message could hold twice as
-// much, but copying that keeps a courier silent for so long that its peers take it for dead: what
-// is larger stays at home.
-inline constexpr std::size_t kMostEncoded = std::size_t{1} << 29;
-static_assert(kMostEncoded < transport::kMaxMessage / 2);
+// The most that a job's arguments or its result may take encoded. Arguments are encoded by the
+// courier, and twice as much would keep it silent for so long that its peers take it for dead: what
+// is larger stays at home. (What is shared may be larger: whoever shares it encodes it.)
+inline constexpr std::size_t kMostEncoded = (std::size_t{1} << 30) + (std::size_t{64} << 20);
 
 // Decoded on the worker that runs it, so that no user code runs on the courier.
 class BorrowedJob final : public Job {
@@ -34,6 +35,8 @@ class BorrowedJob final : public Job {
     // Its outcome may be taken. Passes one reference.
     virtual void completed(BorrowedJob& job) = 0;
     virtual const std::string& node_name() const = 0;
+    // Results that take more bytes than this travel as blobs.
+    virtual std::size_t eager_bytes() const = 0;
   };
 
   // `function` and `desk` must outlive it.
@@ -46,16 +49,31 @@ class BorrowedJob final : public Job {
   static void* operator new(std::size_t bytes) { return allocate_job(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept { free_job(memory, bytes); }
 
-  // How it ended, after it was completed: with the failure if there is one, else with the value.
+  // How it ended, after it was completed: with the failure if there is one, else with the value,
+  // which is empty here if it is in blobs->result.
   const Failure* failure() const { return failure_.get(); }
   std::span<const std::byte> value() const { return parcel_.bytes(); }
 
   // What it is to be run with; and its end, for whoever runs it otherwise than by calling its
   // function: a simulation. REQUIRES: the caller holds the claim, and calls finish() and deliver()
   // afterwards.
-  std::span<const std::byte> arguments() const { return parcel_.bytes(); }
-  void store(codec::Bytes value) { parcel_.take(value); }
+  std::span<const std::byte> arguments() const;
+  void store(codec::Bytes value);
   void store(Failure failure) { failure_ = std::make_unique<Failure>(std::move(failure)); }
+
+  // What few jobs have. The courier's until the job is queued and once it is completed; the
+  // execution's between.
+  struct Blobs {
+    // Not here yet: it is not to be begun.
+    std::vector<std::pair<Luggage::Place, BlobId>> missing;
+    std::vector<Luggage::Item> arrived;  // with the arguments
+    std::vector<Luggage::Item> result;   // what belongs to the result
+  };
+  std::unique_ptr<Blobs> blobs;
+  Blobs& make_blobs() {
+    if (!blobs) blobs = std::make_unique<Blobs>();
+    return *blobs;
+  }
 
   const NodeId owner;
   const std::uint64_t number;     // of the loan
@@ -68,6 +86,7 @@ class BorrowedJob final : public Job {
   bool placed = false;        // here and nowhere else: it is not given back to be run by others
 
  private:
+  void keep(codec::Bytes& value);
   static Ran run_borrowed(Job& job) noexcept;
   static void store_failure(Job& job, Failure&& failure);
   static void deliver_home(Job& job) noexcept;

@@ -57,7 +57,7 @@ struct Piece final : Job {
   static Piece& of(Job& job) { return static_cast<Piece&>(job); }
   static Ran run(Job& job) noexcept;
   static void encode_arguments(const Job& job, codec::Bytes& out);
-  static bool store_encoded(Job& job, std::span<const std::byte> result);
+  static bool store_encoded(Job& job, std::span<const std::byte> result, codec::Bytes* memory);
   static void store_failure(Job& job, Failure&& failure);
   static void deliver(Job& job) noexcept;
   static void destroy(Job* job) noexcept;
@@ -79,7 +79,8 @@ struct Bulk::Books {
   struct Arrived {
     std::size_t first, last;
     codec::Bytes outcome;
-    std::size_t values_at;  // where in it the values begin
+    std::size_t values_at;             // where in it the values begin
+    std::vector<Luggage::Item> blobs;  // that belong to them
   };
   struct Failed {
     std::size_t last;
@@ -147,10 +148,11 @@ void Piece::encode_arguments(const Job& job, codec::Bytes& out) {
 }
 
 // On the courier: no value of the user's is decoded here.
-bool Piece::store_encoded(Job& job, std::span<const std::byte> result) {
+bool Piece::store_encoded(Job& job, std::span<const std::byte> result, codec::Bytes* memory) {
   Piece& piece = of(job);
   piece.bulk->unlist(piece);
-  piece.bulk->arrived(piece, codec::Bytes(result.begin(), result.end()));
+  piece.bulk->arrived(
+      piece, memory != nullptr ? std::move(*memory) : codec::Bytes(result.begin(), result.end()));
   piece.bulk->complete(piece.first, piece.last);
   return false;
 }
@@ -424,7 +426,10 @@ void Bulk::arrived(const Piece& piece, codec::Bytes&& outcome) {
     const std::size_t values_at = outcome.size() - in.size();
     // The courier does not wait for a file.
     if (recorded_ && !piece.told_to_stop()) record(first, last, in, false);
-    books_->content.lock()->arrived.push_back({first, last, std::move(outcome), values_at});
+    const Luggage* luggage = Luggage::current();
+    books_->content.lock()->arrived.push_back(
+        {first, last, std::move(outcome), values_at,
+         luggage == nullptr ? std::vector<Luggage::Item>() : luggage->arrived()});
   } catch (...) {
     const std::string what = describe_current_exception().message;
     fail(first, last,
@@ -438,6 +443,8 @@ void Bulk::unpack() {
   std::vector<Books::Arrived> arrived;
   std::swap(arrived, books_->content.lock()->arrived);
   for (const Books::Arrived& part : arrived) {
+    Luggage luggage(Luggage::kEager, part.blobs);
+    const Luggage::Scope scope(&luggage);
     try {
       keep(part.first, part.last, std::span(part.outcome).subspan(part.values_at));
     } catch (...) {

@@ -15,7 +15,10 @@ constexpr std::size_t kResultsPerTurn = 1024 * 1024;   // likewise
 
 // Bytes of its result, about.
 std::size_t size_of(const BorrowedJob& job) {
-  return sizeof(messages::Result) + (job.failure() != nullptr ? 0 : job.value().size());
+  std::size_t size = sizeof(messages::Result) + (job.failure() != nullptr ? 0 : job.value().size());
+  if (job.blobs)
+    for (const Luggage::Item& item : job.blobs->result) size += item.blob->bytes().size();
+  return size;
 }
 
 }  // namespace
@@ -29,6 +32,9 @@ Courier::Courier(const Options& options, std::unique_ptr<transport::Transport> t
                      std::hash<NodeId>{}(transport_->self().node), *this),
       ledger_(options.retries),
       thief_(std::hash<NodeId>{}(transport_->self().node)),
+      store_(parts.most_cached),
+      fetcher_(parts.fetch),
+      spread_(parts.spread_least),
       told_workers_(transport_->self().workers) {
   for (auto& source : sources) neighbourhood_.add(std::move(source));
   const auto& addresses = transport_->self().addresses;
@@ -40,6 +46,7 @@ Courier::~Courier() {
   for (BorrowedJob* job : *completed_.lock()) job->release();  // came too late to be sent
   for (BorrowedJob* job : finished_) job->release();
   for (Job* job : *recalled_.lock()) job->release();
+  for (Job* job : waiting_) job->release();
   for (const Suspect& suspect : suspects_) suspect.job->release();
 }
 
@@ -84,7 +91,8 @@ Clock::time_point Courier::step(Clock::time_point now) {
   // Acquire: pairs with the release in end().
   if (stopping_.load(std::memory_order_acquire) && stage_ == Stage::kHungUp)
     return Clock::time_point::max();
-  Clock::time_point due = std::min({next_load_, links_due_, neighbourhood_.next_due(now)});
+  Clock::time_point due =
+      std::min({next_load_, links_due_, neighbourhood_.next_due(now), fetcher_.next_due()});
   // What is kept for those who run long by then goes to whoever waits for it.
   if (victim_.anybody_parked() && parts_.queue.borrowed() > 0 && prefetch_.until() >= now)
     due = std::min(due, prefetch_.until() + Clock::duration(1));
@@ -106,6 +114,8 @@ void Courier::turn(Clock::time_point now) {
     serve_thieves();
     steal();
   }
+  fetch_blobs(now);
+  serve_blobs();
   tell_load(now);
   describe_if_asked();
   open_loans_.store(ledger_.open() + suspects_.size(), std::memory_order_relaxed);
@@ -181,6 +191,7 @@ void Courier::send_results(std::size_t most_bytes) {
       result.outcome = *job->failure();
     } else {
       result.outcome = job->value();
+      if (job->blobs && !job->blobs->result.empty()) hold(*job, *link, result);
     }
     link->results_bytes += size_of(*job);
     if (link->results_bytes > kResultsPerMessage) deliver_results(*link);
@@ -192,6 +203,9 @@ void Courier::send_results(std::size_t most_bytes) {
 void Courier::deliver_results(LinkRecord& link) {
   if (link.results.empty()) return;
   deliver(link, messages::encode(link.results), true);
+  for (const messages::Result& result : link.results)
+    if (!result.blobs.empty() && !link.gone)
+      link.held[result.number].sequence = link.link.kept().back().sequence;
   link.results.clear();
   link.results_bytes = 0;
 }
@@ -311,6 +325,10 @@ Courier::Figures Courier::figures(Clock::time_point deadline) {
   figures.messages = board->messages;
   figures.words = board->words;
   figures.bytes = board->bytes;
+  figures.fetched = fetched_.load(std::memory_order_relaxed);
+  figures.fetched_bytes = fetched_bytes_.load(std::memory_order_relaxed);
+  figures.reused = reused_.load(std::memory_order_relaxed);
+  figures.given_bytes = given_bytes_.load(std::memory_order_relaxed);
   return figures;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,6 +20,9 @@
 #include <thread>
 #include <vector>
 
+#include "blob_fetcher.hpp"
+#include "blob_spread.hpp"
+#include "blob_store.hpp"
 #include "borrowed_job.hpp"
 #include "crew.hpp"
 #include "guarded.hpp"
@@ -53,6 +57,14 @@ class Courier final : public Crew::Outside,
     // Of an owner's results so many bytes may wait for it here: past them nothing more of its is
     // begun (protocol.md rule 25).
     std::size_t most_results_kept = std::size_t{64} << 20;
+    // Arguments and results that take more bytes than this travel as blobs; so do all arguments of
+    // a job together that take more than that without them.
+    std::size_t eager = Luggage::kEager;
+    std::size_t eager_together = std::size_t{2} << 20;
+    BlobFetcher::Limits fetch{};
+    // Of blobs that are not in use so many bytes are kept.
+    std::size_t most_cached = std::size_t{1} << 30;
+    std::uint64_t spread_least = BlobSpread::kLeast;
   };
 
   using Sources = std::vector<std::unique_ptr<discovery::Discovery>>;
@@ -105,6 +117,8 @@ class Courier final : public Crew::Outside,
     std::uint64_t lent = 0, lost = 0, late = 0, refused = 0, misbehaved = 0, stolen = 0;
     IgnoredBeacons ignored;
     std::uint64_t messages = 0, words = 0, bytes = 0;  // said to others
+    // Blobs that have come, their bytes, those that were needed and here already, and bytes given.
+    std::uint64_t fetched = 0, fetched_bytes = 0, reused = 0, given_bytes = 0;
   };
   // What is open here; for a simulation, which looks between two steps.
   struct Holdings {
@@ -113,6 +127,10 @@ class Courier final : public Crew::Outside,
     std::size_t links = 0, kept_messages = 0, kept_bytes = 0;
     std::size_t unacknowledged = 0;  // messages of links that are attached
     std::size_t parked = 0;          // requests of others
+    std::size_t waiting = 0;         // of the borrowed: what belongs to them is not here yet
+    std::size_t fetching = 0, arriving = 0;  // blobs, and results that wait for them
+    // Results whose blobs their owners have not taken: all, and those of links that are attached.
+    std::size_t held = 0, untaken = 0;
     std::size_t sessions = 0;
   };
   Holdings holdings() const;
@@ -144,8 +162,15 @@ class Courier final : public Crew::Outside,
   void begun() override;
   void completed(BorrowedJob& job) override;
   const std::string& node_name() const override { return transport_->self().name; }
+  std::size_t eager_bytes() const override { return parts_.eager; }
 
  private:
+  // What belongs to a result, until its owner has it.
+  struct Held {
+    std::vector<BlobPtr> blobs;
+    std::size_t bytes = 0;       // of the result itself
+    std::uint64_t sequence = 0;  // of the message that names it
+  };
   // What this node and another one owe each other, whatever becomes of their sessions.
   struct LinkRecord {
     NodeId node;
@@ -163,9 +188,13 @@ class Courier final : public Crew::Outside,
     std::size_t borrowed = 0;                   // jobs of its that are here
     Clock::time_point worked{};                 // when the last of these ended
     std::size_t unsent_bytes = 0;               // of the results of those that are in finished_
-    std::vector<messages::Result> results{};    // of the message that is being put together
-    std::size_t results_bytes = 0;              // of these, about
-    bool told_begun = false;                    // the last word about them named some
+    std::map<std::uint64_t, Held> held{};       // by loan
+    std::size_t held_bytes = 0;
+    bool full = false;                        // of these and others: none of its jobs is begun
+    Clock::time_point refuses_until{};        // that one was full: nothing is lent to it unasked
+    std::vector<messages::Result> results{};  // of the message that is being put together
+    std::size_t results_bytes = 0;            // of these, about
+    bool told_begun = false;                  // the last word about them named some
   };
   struct PeerRecord {
     transport::Peer peer;
@@ -178,6 +207,23 @@ class Courier final : public Crew::Outside,
     unsigned unread = 0;                     // questions of its, while our answers lie about
     Clock::time_point used{};                // something was lent, asked or answered
     Clock::time_point heard{};               // something of it
+    std::deque<messages::Want> wants{};      // that are not answered yet
+  };
+  // A result that has come, but for the blobs that belong to it.
+  struct Arriving {
+    NodeId borrower;
+    std::uint64_t number;
+    codec::Bytes value;
+    std::vector<messages::NamedBlob> blobs;
+    std::vector<Luggage::Item> here;
+    std::size_t missing = 0;
+  };
+  using ArrivingAt = std::list<Arriving>::iterator;
+  // Who waits for a blob.
+  struct Awaiting {
+    std::vector<BorrowedJob*> jobs;
+    std::vector<std::pair<ArrivingAt, Luggage::Place>> results;
+    bool empty() const { return jobs.empty() && results.empty(); }
   };
   // A job that may have killed its borrower waits for a node where it is tried alone.
   struct Suspect {
@@ -259,13 +305,15 @@ class Courier final : public Crew::Outside,
   void owe_acknowledgement(LinkRecord& link);
   void look_after_links(Clock::time_point now);
   void note_link_due(Clock::time_point due) { links_due_ = std::min(links_due_, due); }
+  bool is_full(LinkRecord& link) const;
+  void no_longer_full(LinkRecord& link);
   void return_excess();
   void tell_begun();
   void try_suspects(Clock::time_point now);
   std::optional<SessionId> court_of(const Suspect& suspect, bool& others);
   void dispose(std::vector<Ledger::Verdict>& verdicts, const NodeId& borrower,
                const std::string& how);
-  bool take_late(const messages::Result& result, const NodeId& borrower);
+  bool take_late(const messages::Result& result, const NodeId& borrower, Arriving* parcel);
   void recall_obsolete();
   void send_results(std::size_t most_bytes);
   void deliver_results(LinkRecord& link);
@@ -275,6 +323,7 @@ class Courier final : public Crew::Outside,
   std::optional<NodeId> where_more() const;
   bool send_on(const Victim::Thief& thief);
   void recall_surplus();
+  bool refuses(SessionId session);
   void grant_placed();
   void give_up(Job& job);
   void give_up_elsewhere();
@@ -305,8 +354,29 @@ class Courier final : public Crew::Outside,
   Victim::Stock stock() const;
   void add_borrowed(BorrowedJob& job, LinkRecord& link);
   void forget_borrowed(BorrowedJob& job);
-  void settle(Job& job, const messages::Result& result);
-  static void store(Job& job, const messages::Result& result);
+  void settle(Job& job, const messages::Result& result, Arriving* parcel);
+  void store(Job& job, const messages::Result& result, Arriving* parcel);
+  // courier_blobs.cpp
+  bool pack(Job& job, Luggage& luggage, codec::Bytes& arguments, std::string& why);
+  void unpack(Job& job);
+  bool await_blobs(BorrowedJob& job, const std::vector<messages::NamedBlob>& named);
+  void stop_waiting(BorrowedJob& job);
+  void await_result(const messages::Result& result, const NodeId& borrower);
+  void result_is_here(ArrivingAt at);
+  std::vector<std::uint64_t> give_up_results(const NodeId& borrower,
+                                             const std::function<bool(const Arriving&)>& which);
+  void hold_on(LinkRecord& link, const std::map<std::uint64_t, std::uint64_t>& renumbered);
+  std::vector<Job*> drop_borrowed(const std::function<bool(const BorrowedJob&)>& void_now);
+  void hold(BorrowedJob& job, LinkRecord& link, messages::Result& result);
+  void let_go(LinkRecord& link, std::uint64_t number);
+  void let_go_all(LinkRecord& link);
+  bool anything_held() const;
+  void fetch_blobs(Clock::time_point now);
+  void serve_blobs();
+  bool serve_blob(PeerRecord& record, SessionId session, const messages::Want& want);
+  void blob_is_here(const BlobId& id);
+  void blob_failed(const BlobId& id);
+  bool take_result(const messages::Result& result, const NodeId& borrower, Arriving* parcel);
   void fail(Job& job, Failure failure);
   NodeView view_of(const discovery::Member& member) const;
   void call_back(const std::vector<NodeCallback>& callbacks, const NodeView& view);
@@ -350,6 +420,11 @@ class Courier final : public Crew::Outside,
   void on_cancel(std::span<const std::uint64_t> numbers) override;
   void on(const messages::Attach& attach) override;
   void on_begun(std::span<const std::uint64_t> numbers) override;
+  void on(std::span<const messages::Want> wants) override;
+  void on(const messages::Piece& piece) override;
+  void on_not_here(const BlobId& id) override;
+  void on(const messages::Instead& instead) override;
+  void on_taken(std::span<const std::uint64_t> numbers) override;
 
   const Options options_;
   Parts parts_;
@@ -382,6 +457,14 @@ class Courier final : public Crew::Outside,
   Prefetch prefetch_;
   std::vector<BorrowedJob*> borrowed_open_;  // jobs we have and whose results are not sent
   std::deque<BorrowedJob*> finished_;        // those whose results are next; with references
+  BlobStore store_;
+  BlobFetcher fetcher_;
+  BlobSpread spread_;
+  std::vector<BorrowedJob*> waiting_;        // for blobs; each with a reference
+  codec::Bytes encoded_;                     // arguments of the job that is being lent
+  std::list<Arriving> arriving_;             // results that do
+  std::map<BlobId, Awaiting> wanted_blobs_;  // who waits for which; those the fetcher gets
+  std::set<SessionId> askers_;               // whose wants are not all answered
   bool sent_ = false;                        // since the last poll of the transport
   std::uint32_t told_workers_;               // what the others believe that we have
   messages::Load told_load_;                 // likewise
@@ -419,6 +502,7 @@ class Courier final : public Crew::Outside,
   std::atomic<std::uint64_t> stolen_{0};
   std::atomic<std::uint64_t> moved_{0};
   std::atomic<std::size_t> open_loans_{0};
+  std::atomic<std::uint64_t> fetched_{0}, fetched_bytes_{0}, reused_{0}, given_bytes_{0};
   void moved(std::uint64_t n) { moved_.fetch_add(n, std::memory_order_relaxed); }
   // Somebody could be asked for work now. Relaxed: only spares a wake-up; when it is missed, the
   // courier's own look at the crew after every wake-up, once a second at least, makes good.

@@ -40,7 +40,7 @@ void Courier::start_drain(Clock::time_point now) {
   parts_.log.info("this node leaves: " + std::to_string(borrowed_open_.size()) +
                   " borrowed jobs are here, " + std::to_string(ledger_.open()) + " are lent");
   if (holds(Rule::kLeaverReturns)) {
-    return_borrowed(parts_.queue.drop_borrowed([](const Job&) { return true; }),
+    return_borrowed(drop_borrowed([](const BorrowedJob&) { return true; }),
                     messages::Reason::kLeaving);
   }
   neighbourhood_.leave(now);
@@ -58,7 +58,7 @@ void Courier::look_after_drain(Clock::time_point now) {
   }
   const bool waited_for = std::any_of(borrowed_open_.begin(), borrowed_open_.end(),
                                       [](const BorrowedJob* job) { return !job->orphan; });
-  const bool done = !waited_for && ledger_.open() == 0 && suspects_.empty();
+  const bool done = !waited_for && ledger_.open() == 0 && suspects_.empty() && !anything_held();
   if (!done && now < stage_ends_) return;
   if (!done) give_up_running();
   in_time_ = done;
@@ -68,7 +68,7 @@ void Courier::look_after_drain(Clock::time_point now) {
 // What has begun goes back as begun: its owner runs it again. Its result, if it comes, is dropped.
 void Courier::give_up_running() {
   // (start_drain() has seen to that, as long as its rule holds.)
-  return_borrowed(parts_.queue.drop_borrowed([](const Job&) { return true; }),
+  return_borrowed(drop_borrowed([](const BorrowedJob&) { return true; }),
                   messages::Reason::kLeaving);
   std::map<NodeId, std::vector<messages::Returned>> back;
   for (BorrowedJob* job : borrowed_open_) {
@@ -89,7 +89,7 @@ void Courier::give_up_running() {
 // This node has nothing any more that anybody waits for, or ends all the same.
 void Courier::say_goodbye() {
   send_results(SIZE_MAX);
-  return_borrowed(parts_.queue.drop_borrowed([](const Job&) { return true; }),
+  return_borrowed(drop_borrowed([](const BorrowedJob&) { return true; }),
                   messages::Reason::kLeaving);
   neighbourhood_.leave(now_);
   for (auto& [session, record] : peers_) say_leave(record);
@@ -115,7 +115,8 @@ void Courier::go_on_leaving(Clock::time_point now) {
     return peer.second.understood || peer.second.resting;
   };
   if (stage_ == Stage::kGoodbye &&
-      (now >= stage_ends_ || std::all_of(peers_.begin(), peers_.end(), answered))) {
+      (now >= stage_ends_ ||
+       (std::all_of(peers_.begin(), peers_.end(), answered) && !anything_held()))) {
     stage_ = Stage::kHangingUp;
     stage_ends_ = now + kGoodbyeLimit;
     std::vector<SessionId> sessions;

@@ -74,12 +74,14 @@ Courier::LinkRecord& Courier::link_with(const transport::Peer& peer) {
 }
 
 bool Courier::anything_open(const LinkRecord& link) const {
-  return link.borrowed > 0 || !link.link.kept().empty() || ledger_.open(link.node) > 0;
+  return link.borrowed > 0 || !link.link.kept().empty() || !link.held.empty() ||
+         ledger_.open(link.node) > 0;
 }
 
 // The first message on a session, or after a link was over on it.
 void Courier::attach(LinkRecord& link) {
   link.attached = false;
+  if (holds(Rule::kBlobsAskedAgain)) fetcher_.lost(link.node);
   link.apart = now_;
   link.acknowledge = Clock::time_point::max();  // the Attach does
   note_link_due(now_ + options_.dead);
@@ -87,6 +89,7 @@ void Courier::attach(LinkRecord& link) {
 }
 
 void Courier::detach(LinkRecord& link) {
+  if (holds(Rule::kBlobsAskedAgain)) fetcher_.lost(link.node);
   link.session.reset();
   link.attached = false;
   link.apart = now_;
@@ -109,6 +112,7 @@ void Courier::on(const messages::Attach& theirs) {
   if (heard != Link::Heard::kGoesOn) return;
   const bool again = link.attached;
   link.attached = true;
+  fetcher_.reachable(link.node);
   link.silent.reset();
   placed_due_.store(true, std::memory_order_relaxed);
   if (again) return;
@@ -120,13 +124,16 @@ void Courier::on(const messages::Attach& theirs) {
 
 // The next one between the two; what was kept for the old one is void, but for results.
 void Courier::begin_next(LinkRecord& link) {
-  std::vector<messages::Encoded> results;
+  std::vector<Link::Kept> results;
   if (!link.gone) {
     for (Link::Kept& kept : link.link.kept())
-      if (kept.result) results.push_back(std::move(kept.message));
+      if (kept.result) results.push_back(std::move(kept));
   }
   link.link = Link(next_link_++);
-  for (messages::Encoded& result : results) link.link.keep(std::move(result), true);
+  std::map<std::uint64_t, std::uint64_t> renumbered;
+  for (Link::Kept& result : results)
+    renumbered[result.sequence] = link.link.keep(std::move(result.message), true).sequence;
+  hold_on(link, renumbered);
   link.acknowledge = Clock::time_point::max();
   if (!link.session) return;
   PeerRecord* record = peer(*link.session);
@@ -151,6 +158,11 @@ void Courier::end_link(LinkRecord& link, Ledger::End end) {
   void_borrowed(link, end.gone);
   link.gone |= end.gone;  // now: what is borrowed from one that is gone ends with its record
   begin_next(link);
+  give_up_results(link.node, [](const Arriving&) { return true; });
+  if (end.gone) {
+    fetcher_.gone(link.node);
+    spread_.gone(link.node);
+  }
   placed_due_.store(true, std::memory_order_relaxed);
   if (loans > 0) {
     parts_.log.warn("the link with " + link.name + " is over: " + end.how + "; " +
@@ -165,17 +177,17 @@ void Courier::end_link(LinkRecord& link, Ledger::End end) {
 // offered on the next link.
 void Courier::void_borrowed(LinkRecord& link, bool gone) {
   if (holds(Rule::kVoidWithLink)) {
-    for (Job* job : parts_.queue.drop_borrowed([&](const Job& job) {
-           return static_cast<const BorrowedJob&>(job).owner == link.node;
-         })) {
+    for (Job* job : drop_borrowed([&](const BorrowedJob& job) { return job.owner == link.node; })) {
       forget_borrowed(static_cast<BorrowedJob&>(*job));
       job->release();
     }
   }
   if (!gone) {
-    if (!link.silent && (link.borrowed > 0 || !link.link.kept().empty())) link.silent = now_;
+    if (!link.silent && (link.borrowed > 0 || !link.link.kept().empty() || !link.held.empty()))
+      link.silent = now_;
     return;
   }
+  let_go_all(link);
   for (BorrowedJob* job : borrowed_open_) {
     if (job->owner != link.node || job->orphan) continue;
     job->orphan = true;
@@ -276,6 +288,8 @@ void Courier::owe_acknowledgement(LinkRecord& link) {
 void Courier::look_after_links(Clock::time_point now) {
   if (now < links_due_) return;
   links_due_ = Clock::time_point::max();
+  // Some may be for one that is not full any more. Relaxed: this thread reads it.
+  placed_due_.store(true, std::memory_order_relaxed);
   std::vector<NodeId> over;
   for (auto& [node, link] : links_) {
     if (now >= link.acknowledge) acknowledge(link);
@@ -319,15 +333,26 @@ void Courier::look_after_links(Clock::time_point now) {
   }
 }
 
+// So much of its results waits for this owner that no more are begun for it, until half of that is
+// taken: otherwise each result that is would be room for one more grant, most of which goes back.
+bool Courier::is_full(LinkRecord& link) const {
+  const std::size_t waits = link.link.kept_bytes() + link.unsent_bytes + link.held_bytes;
+  const std::size_t most = parts_.most_results_kept;
+  link.full = waits > (link.full ? most / 2 : most) && holds(Rule::kResultsBounded);
+  return link.full;
+}
+
+// It has taken some: it may be asked for work again.
+void Courier::no_longer_full(LinkRecord& link) {
+  if (link.session && !is_full(link)) thief_.heard(*link.session, 1);
+}
+
 // An owner that does not take its results gets no more of them (protocol.md rule 25).
 void Courier::return_excess() {
   if (borrowed_open_.empty() || !holds(Rule::kResultsBounded)) return;
   for (auto& [node, link] : links_) {
-    const std::size_t bytes = link.link.kept_bytes() + link.unsent_bytes;
-    if (bytes <= parts_.most_results_kept || link.borrowed == 0) continue;
-    return_borrowed(parts_.queue.drop_borrowed([&](const Job& job) {
-      return static_cast<const BorrowedJob&>(job).owner == link.node;
-    }),
+    if (link.borrowed == 0 || !is_full(link)) continue;
+    return_borrowed(drop_borrowed([&](const BorrowedJob& job) { return job.owner == link.node; }),
                     messages::Reason::kFull);
   }
 }
@@ -410,7 +435,9 @@ std::optional<SessionId> Courier::court_of(const Suspect& suspect, bool& others)
     if (record.resting || !record.link->attached || record.link->session != session) continue;
     const discovery::Member* member = neighbourhood_.find(node);
     if ((member != nullptr && member->state == MemberState::kSuspect)) continue;
-    if (const Clock::time_point ends = ledger_.on_trial_until(node); ends > now_) {
+    const Clock::time_point ends =
+        std::max(ledger_.on_trial_until(node), record.link->refuses_until);
+    if (ends > now_) {
       note_link_due(ends);
       continue;
     }
@@ -486,31 +513,31 @@ void Courier::try_suspects(Clock::time_point now) {
 // ---- results of loans that were lost
 
 // The owner had given the loan up; its result has come all the same. True: it was wanted.
-bool Courier::take_late(const messages::Result& result, const NodeId& borrower) {
+bool Courier::take_late(const messages::Result& result, const NodeId& borrower, Arriving* parcel) {
   Job* job = ledger_.take_late(result.number, borrower);
   if (job == nullptr) return false;
   const auto held = std::find_if(suspects_.begin(), suspects_.end(),
                                  [&](const Suspect& suspect) { return suspect.job == job; });
   if (held != suspects_.end()) {
     suspects_.erase(held);
-    settle(*job, result);
+    settle(*job, result, parcel);
     job->release();
     return true;
   }
   if (const auto loans = ledger_.find({job}); !loans.empty()) {
     const Ledger::Open& loan = loans.front();
-    settle(*ledger_.settle(loan.number, loan.borrower), result);
+    settle(*ledger_.settle(loan.number, loan.borrower), result, parcel);
     if (LinkRecord* link = find_link(loan.borrower))
       deliver(*link, messages::encode_cancel(std::vector{loan.number}));
     job->release();
     return true;
   }
   if (job->claim(Job::kLent)) {
-    settle(*job, result);  // takes our reference
+    settle(*job, result, parcel);  // takes our reference
     return true;
   }
   if (!holds(Rule::kLateResultDropped)) {
-    settle(*job, result);
+    settle(*job, result, parcel);
     return true;
   }
   job->release();  // it is done, or runs here
@@ -541,9 +568,15 @@ Courier::Holdings Courier::holdings() const {
   holdings.links = links_.size();
   for (const auto& [node, link] : links_) {
     holdings.kept_messages += link.link.kept().size();
-    holdings.kept_bytes += link.link.kept_bytes();
-    if (link.attached) holdings.unacknowledged += link.link.kept().size();
+    holdings.kept_bytes += link.link.kept_bytes() + link.held_bytes;
+    holdings.held += link.held.size();
+    if (!link.attached) continue;
+    holdings.unacknowledged += link.link.kept().size();
+    holdings.untaken += link.held.size();
   }
+  holdings.waiting = waiting_.size();
+  holdings.fetching = fetcher_.open();
+  holdings.arriving = arriving_.size();
   holdings.parked = victim_.parked().size();
   holdings.sessions = peers_.size();
   return holdings;

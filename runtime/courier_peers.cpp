@@ -318,8 +318,10 @@ bool Courier::take_header(LinkRecord& link, std::span<const std::byte> message) 
   const messages::Header header = messages::header_of(message);
   // Until the other's Attach has come, it speaks of a link that is over here.
   if (!link.attached) return header.sequence == 0;
+  const bool was_full = is_full(link);
   if (!link.link.acknowledged(header.applied))
     throw Error("it acknowledges what this node has never said");
+  if (was_full) no_longer_full(link);
   if (header.sequence == 0) return true;
   const Link::Take taken = link.link.take(header.sequence, message.size());
   if (taken == Link::Take::kGap) throw Error("something is missing before its message");

@@ -19,6 +19,9 @@ constexpr std::size_t kBacklog =
 constexpr std::size_t kMostJobs = 1024;  // in one grant
 // How long jobs may wait for a node that was never here before the log says so.
 constexpr std::chrono::milliseconds kPatience{900};
+// How long nothing is lent unasked to a borrower that is full: less than it takes to send what it
+// may keep.
+constexpr std::chrono::milliseconds kRefusesFor{10};
 
 }  // namespace
 
@@ -158,6 +161,14 @@ std::optional<SessionId> Courier::session_of(const NodeId& node) const {
   return talks ? session : std::nullopt;
 }
 
+// It has more results for this node than it may keep. It is not asked before a while has passed.
+bool Courier::refuses(SessionId session) {
+  const Clock::time_point until = peer(session)->link->refuses_until;
+  if (until <= now_) return false;
+  note_link_due(until);
+  return true;
+}
+
 // Jobs for one node each: sent as soon as it is here, failed when it has gone, kept otherwise.
 void Courier::grant_placed() {
   // Acquire: pairs with the release in placed().
@@ -168,6 +179,7 @@ void Courier::grant_placed() {
   const auto may_go = [&](Job& job) {
     const NodeId& target = find_particulars(job)->options.where.target();
     const std::optional<SessionId> session = session_of(target);
+    if (session && refuses(*session)) return false;
     if (!session && job.queued() && !job.told_to_stop() && !closing()) {
       const discovery::Member* member = neighbourhood_.find(target);
       if (member == nullptr && !leaving()) {
@@ -264,6 +276,8 @@ messages::LentJob Courier::describe(const Job& job, std::uint64_t number) const 
     lent.timeout_nanoseconds = static_cast<std::uint64_t>(particulars->options.timeout.count());
     lent.once = particulars->options.retries.value_or(options_.retries) == 0;
     lent.label = particulars->options.label;
+    for (const Luggage::Item& item : particulars->blobs)
+      lent.blobs.push_back({item.blob->id(), item.place});
   }
   return lent;
 }
@@ -273,11 +287,21 @@ bool Courier::encode(Job& job, codec::Bytes& arguments) {
   std::string why;
   const std::size_t before = arguments.size();
   try {
-    job.kind->encode_arguments(job, arguments);
-    const std::size_t size = arguments.size() - before;
-    if (size <= kMostEncoded) return true;
-    why = "they take " + std::to_string(size) + " bytes encoded, at most " +
-          std::to_string(kMostEncoded) + " can travel";
+    if (job.function->plain) {
+      job.kind->encode_arguments(job, arguments);
+      if (arguments.size() - before <= parts_.eager_together) return true;
+      arguments.resize(before);  // too many: they become a blob
+    }
+    encoded_.clear();
+    Luggage luggage(parts_.eager);
+    {
+      const Luggage::Scope scope(&luggage);
+      job.kind->encode_arguments(job, encoded_);
+    }
+    if (pack(job, luggage, encoded_, why)) {
+      arguments.insert(arguments.end(), encoded_.begin(), encoded_.end());
+      return true;
+    }
   } catch (...) {  // the user's own serialize, or a value nested too deeply
     why = describe_current_exception().message;
   }
@@ -358,7 +382,7 @@ bool Courier::give_back(const Victim::Thief& thief, std::size_t most) {
 bool Courier::hungry_soon() const {
   if (leaving()) return false;
   if (parts_.queue.own() > 0 || parts_.queue.pinned() > 0) return false;
-  const std::size_t borrowed = parts_.queue.borrowed();
+  const std::size_t borrowed = parts_.queue.borrowed() + waiting_.size();
   if (borrowed == 0 && workforce_->idle() > 0) return true;
   return !borrowed_open_.empty() && borrowed < low_water_.load(std::memory_order_relaxed);
 }
@@ -409,25 +433,34 @@ void Courier::keep_to_its_place(Ledger::Verdict& verdict, const std::string& how
   verdict.message = how;
 }
 
-void Courier::store(Job& job, const messages::Result& result) {
-  if (const auto* value = std::get_if<0>(&result.outcome)) {
-    // Relaxed: published by mark_done().
-    if (!job.kind->store_encoded(job, *value))
-      job.state.fetch_or(Job::kEncoded, std::memory_order_relaxed);
+// `parcel`: the result came with blobs.
+void Courier::store(Job& job, const messages::Result& result, Arriving* parcel) {
+  if (find_particulars(job) != nullptr) unpack(job);
+  bool decoded = false;
+  if (parcel != nullptr) {
+    Luggage luggage(parts_.eager, parcel->here);
+    const Luggage::Scope scope(&luggage);
+    particulars_of(job).blobs = std::move(parcel->here);
+    decoded = job.kind->store_encoded(job, parcel->value, &parcel->value);
+  } else if (const auto* value = std::get_if<0>(&result.outcome)) {
+    decoded = job.kind->store_encoded(job, *value, nullptr);
   } else {
-    job.kind->store_failure(job, Failure(*std::get<messages::Failed>(result.outcome)));
+    return job.kind->store_failure(job, Failure(*std::get<messages::Failed>(result.outcome)));
   }
+  // Relaxed: published by mark_done().
+  if (!decoded) job.state.fetch_or(Job::kEncoded, std::memory_order_relaxed);
 }
 
 // Takes over the reference of a lent job.
-void Courier::settle(Job& job, const messages::Result& result) {
-  store(job, result);
+void Courier::settle(Job& job, const messages::Result& result, Arriving* parcel) {
+  store(job, result, parcel);
   finish(job);
   job.release();
 }
 
 // Takes over the reference of a lent job.
 void Courier::fail(Job& job, Failure failure) {
+  unpack(job);
   job.kind->store_failure(job, std::move(failure));
   finish(job);
   job.release();
@@ -437,6 +470,7 @@ void Courier::on(const messages::Steal& steal) {
   const Victim::Thief thief{speaker_, steal.workers, steal.idle, steal.wants};
   victim_.unpark(speaker_);
   peer(speaker_)->used = now_;
+  peer(speaker_)->link->refuses_until = {};  // who asks has room
   // Who leaves still lends what its own jobs wait for, until its last word.
   if (closing()) return;
   if (!reads_answers() || serve(thief, true)) return;
@@ -466,6 +500,9 @@ void Courier::on(const messages::Grant& grant) {
   moved(grant.jobs.size());
   LinkRecord& link = *peer(speaker_)->link;
   const bool leaving = this->leaving();
+  const bool full = is_full(link);
+  // Until it has taken some, or says what it has, it is not asked again.
+  if (full) thief_.refused(speaker_);
   std::vector<messages::Returned> back;
   bool unknown = false;
   std::vector<Job*> borrowed;
@@ -475,9 +512,11 @@ void Courier::on(const messages::Grant& grant) {
     if (function == nullptr || function->id != lent.function)
       function = parts_.functions.find(lent.function);
     unknown = unknown || function == nullptr;
-    if (leaving || function == nullptr) {
+    if (leaving || full || function == nullptr) {
       back.push_back({lent.number, false,
-                      leaving ? messages::Reason::kLeaving : messages::Reason::kUnknownFunction});
+                      leaving ? messages::Reason::kLeaving
+                      : full  ? messages::Reason::kFull
+                              : messages::Reason::kUnknownFunction});
       continue;
     }
     auto* job =
@@ -496,7 +535,7 @@ void Courier::on(const messages::Grant& grant) {
       if (lent.once) options.retries = 0;
     }
     add_borrowed(*job, link);
-    borrowed.push_back(job);
+    if (lent.blobs.empty() || !await_blobs(*job, lent.blobs)) borrowed.push_back(job);
   }
   parts_.queue.push_borrowed(borrowed);
   // Each calls one worker, and who finds more than one job there calls the next.
@@ -530,8 +569,10 @@ void Courier::on(std::span<const messages::Returned> returned) {
   std::uint64_t late = 0;
   std::uint64_t lost = 0;
   bool invented = false;
+  bool full = false;
   std::string how;
   for (const messages::Returned& one : returned) {
+    full |= one.reason == messages::Reason::kFull;
     how = who(speaker_) + " returned it: " + std::string(messages::to_string(one.reason));
     verdicts.push_back(ledger_.give_back(one.number, borrower, one.begun, how));
     if (verdicts.back().job == nullptr) {
@@ -540,6 +581,7 @@ void Courier::on(std::span<const messages::Returned> returned) {
     }
     if (verdicts.back().lost) ++lost;
   }
+  if (full) peer(speaker_)->link->refuses_until = now_ + kRefusesFor;
   if (invented) misbehaved(who(speaker_) + " returns jobs that this node has never lent");
   if (!holds(Rule::kReturnedRequeues)) return;
   dispose(verdicts, borrower, how);
@@ -570,15 +612,17 @@ void Courier::on(std::span<const messages::Result> results) {
       tell();
       untold = 0;
     }
-    if (Job* job = ledger_.settle(result.number, borrower)) {
-      store(*job, result);
+    if (!result.blobs.empty()) {
+      await_result(result, borrower);
+    } else if (Job* job = ledger_.settle(result.number, borrower)) {
+      store(*job, result, nullptr);
       const std::uint32_t waiting = job->mark_done();
       if ((waiting & (Job::kAwaited | Job::kWatched)) != 0) {
         awaited.emplace_back(job, waiting);
       } else {
         job->release();
       }
-    } else if (!take_late(result, borrower)) {
+    } else if (!take_late(result, borrower, nullptr)) {
       ++late;
       invented = invented || !ledger_.has_lent(result.number);
     }
@@ -588,6 +632,15 @@ void Courier::on(std::span<const messages::Result> results) {
   if (late > 0) board_.lock()->late += late;
 }
 
+// False: nobody waits for it.
+bool Courier::take_result(const messages::Result& result, const NodeId& borrower,
+                          Arriving* parcel) {
+  Job* job = ledger_.settle(result.number, borrower);
+  if (job == nullptr) return take_late(result, borrower, parcel);
+  settle(*job, result, parcel);
+  return true;
+}
+
 void Courier::on_cancel(std::span<const std::uint64_t> numbers) {
   const std::unordered_set<std::uint64_t> named(numbers.begin(), numbers.end());
   LinkRecord& link = *peer(speaker_)->link;
@@ -595,8 +648,7 @@ void Courier::on_cancel(std::span<const std::uint64_t> numbers) {
     return job.owner == link.node && named.contains(job.number);
   };
   std::vector<messages::Returned> back;
-  for (Job* job : parts_.queue.drop_borrowed(
-           [&](const Job& job) { return meant(static_cast<const BorrowedJob&>(job)); })) {
+  for (Job* job : drop_borrowed(meant)) {
     auto& borrowed = static_cast<BorrowedJob&>(*job);
     back.push_back({borrowed.number, false, messages::Reason::kCancelled});
     forget_borrowed(borrowed);

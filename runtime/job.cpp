@@ -100,6 +100,10 @@ void decode_once(Job& job) {
   const std::lock_guard lock(
       decoding[reinterpret_cast<std::uintptr_t>(&job) / kClass % std::size(decoding)]);
   if (!(job.state.load(std::memory_order_relaxed) & Job::kEncoded)) return;  // somebody was faster
+  Luggage luggage;
+  if (const Particulars* particulars = find_particulars(job))
+    luggage = Luggage(Luggage::kEager, particulars->blobs);
+  const Luggage::Scope scope(&luggage);
   try {
     job.kind->decode(job);
   } catch (...) {

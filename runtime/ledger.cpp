@@ -70,6 +70,12 @@ Job* Ledger::end(std::uint64_t number, const Loan& loan) {
   return job;
 }
 
+bool Ledger::expects(std::uint64_t number, const NodeId& borrower) {
+  if (find(number, borrower) != nullptr) return true;
+  const auto late = late_.find(number);
+  return late != late_.end() && late->second.borrower == borrower;
+}
+
 Job* Ledger::settle(std::uint64_t number, const NodeId& borrower) {
   const Loan* loan = find(number, borrower);
   return loan == nullptr ? nullptr : end(number, *loan);

@@ -45,6 +45,9 @@ class Ledger {
   // Whether it is the number of a loan, open or over.
   bool has_lent(std::uint64_t number) const { return number != 0 && number < loans_.next(); }
 
+  // Whether a result of it from this borrower may still be wanted.
+  bool expects(std::uint64_t number, const NodeId& borrower);
+
   // The loan is over; the caller takes over the reference. Null when `borrower` has no such loan:
   // late or false.
   Job* settle(std::uint64_t number, const NodeId& borrower);

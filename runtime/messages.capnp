@@ -28,6 +28,14 @@ struct Message {
     begun @8 :List(UInt64);  # Borrower to owner, once a second while it is so: loans of the owner that have been running for longer
                              # than that. If the borrower dies, these are known to have begun (protocol.md rule 6).
     understood @9 :Void;     # the answer to a leave: nothing follows that would have to go back
+    want @10 :List(Want);    # Whoever needs a blob to whoever has it: pieces of it, each answered by a Piece as soon as it is there,
+                             # or one notHere or instead for all that is wanted of that blob. These five are of the session only:
+                             # when it ends, whoever still needs something asks again.
+    piece @11 :Piece;
+    notHere @12 :BlobId;     # "I have it no more, and do not get it"
+    instead @13 :Instead;    # "That node has it, or will have it before I could send it to you: ask there." Who cannot get it there asks
+                             # again with `insist`, and is given it.
+    taken @14 :List(UInt64); # Owner to borrower, of the link: the blobs of these loans' results have come; they need not be kept
   }
 }
 
@@ -82,6 +90,42 @@ struct Particulars {
   once @3 :Bool;           # it may be attempted once (retries = 0): begin it only while this link stands
   placed @4 :Bool;         # it stays with this borrower: never returned as `wanted`
   label @5 :Text;          # for people
+  blobs @6 :List(Blob);    # what belongs to its arguments: fetched from the owner before the job is begun
+}
+
+struct BlobId {
+  # A string of bytes by its name: BLAKE2b over a tree of leaves (content_hash.hpp), as four numbers, lowest byte first.
+  hash0 @0 :UInt64;
+  hash1 @1 :UInt64;
+  hash2 @2 :UInt64;
+  hash3 @3 :UInt64;
+  size @4 :UInt64;         # bytes
+}
+
+struct Blob {
+  id @0 :BlobId;
+  place @1 :UInt32;        # which argument it is, from 0 on; 0xfffffffe: all the arguments, or the result; 0xffffffff: something in the
+                           # rest refers to it
+}
+
+struct Want {
+  id @0 :BlobId;
+  at @1 :UInt64;           # from here on ...
+  length @2 :UInt32;       # ... so many bytes, all within the blob
+  insist @3 :Bool;         # no other node is to be named instead
+}
+
+struct Piece {
+  # The bytes themselves lie behind this message, so that they need not be copied into it and out of it: `length` of them, and zeros
+  # up to a whole word.
+  id @0 :BlobId;
+  at @1 :UInt64;
+  length @2 :UInt32;
+}
+
+struct Instead {
+  id @0 :BlobId;
+  node @1 :Data;           # NodeId (16 bytes)
 }
 
 struct Returned {
@@ -96,6 +140,7 @@ struct Returned {
     cancelled @3;          # as the owner said: nobody is to run it
     ineligible @4;         # it may not be run here
     full @5;               # too many results wait here for the owner to take them
+    missing @6;            # something that belongs to its arguments could not be had
   }
 }
 
@@ -105,12 +150,18 @@ struct Results {
   values @1 :Data;         # of all the results, one after the other: their first 256 MiB ...
   more @2 :List(Data);     # ... and what follows, in pieces
   failures @3 :List(Failure);  # of those that failed, in their order
+  belongings @4 :List(Belongings);  # of those values that have any, in the order of the results
 }
 
 struct Result {
   number @0 :UInt64;
   size @1 :UInt32;         # bytes of its value; 0 if it failed
   failed @2 :Bool;
+}
+
+struct Belongings {
+  result @0 :UInt32;       # its place among the results, from 0; each only once, and none that failed
+  blobs @1 :List(Blob);    # what belongs to its value: the owner fetches it before it delivers, then says `taken`; so long it is kept
 }
 
 struct Failure {

@@ -36,6 +36,43 @@ NodeId node_id(capnp::Data::Reader data) {
   return node;
 }
 
+void fill_blob_id(wire::BlobId::Builder builder, const BlobId& id) {
+  const auto word = [&](std::size_t at) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 8; i-- > 0;) value = value << 8 | id.hash.bytes[at + i];
+    return value;
+  };
+  builder.setHash0(word(0));
+  builder.setHash1(word(8));
+  builder.setHash2(word(16));
+  builder.setHash3(word(24));
+  builder.setSize(id.size);
+}
+
+BlobId read_blob_id(wire::BlobId::Reader reader) {
+  BlobId id;
+  const auto put = [&](std::size_t at, std::uint64_t word) {
+    for (std::size_t i = 0; i < 8; ++i)
+      id.hash.bytes[at + i] = static_cast<std::uint8_t>(word >> (8 * i));
+  };
+  put(0, reader.getHash0());
+  put(8, reader.getHash1());
+  put(16, reader.getHash2());
+  put(24, reader.getHash3());
+  id.size = reader.getSize();
+  return id;
+}
+
+template <class Builder>
+void fill_blobs(Builder builder, const std::vector<NamedBlob>& blobs) {
+  if (blobs.empty()) return;
+  auto list = builder.initBlobs(static_cast<capnp::uint>(blobs.size()));
+  for (capnp::uint i = 0; i < list.size(); ++i) {
+    fill_blob_id(list[i].initId(), blobs[i].id);
+    list[i].setPlace(blobs[i].place);
+  }
+}
+
 // Writes at the end of a message, without zeroing the room first.
 class Appender final : public kj::OutputStream {
  public:
@@ -49,9 +86,10 @@ class Appender final : public kj::OutputStream {
   Encoded& message_;
 };
 
-// Lets `fill` build a message whose variable parts take about `payload` bytes.
+// Lets `fill` build a message whose variable parts take about `payload` bytes, with room for so
+// many bytes behind it.
 template <class Fill>
-Encoded build(std::size_t payload, Fill fill) {
+Encoded build(std::size_t payload, Fill fill, std::size_t behind = 0) {
   constexpr std::size_t kFixed = 64;  // words for what is not counted in `payload`
   const std::size_t words = payload / sizeof(capnp::word) + kFixed;
   thread_local std::vector<std::uint64_t> scratch;
@@ -66,7 +104,7 @@ Encoded build(std::size_t payload, Fill fill) {
   fill(builder.initRoot<wire::Message>());
   Encoded encoded;
   encoded.reserve(kHeaderBytes +
-                  capnp::computeSerializedSizeInWords(builder) * sizeof(capnp::word));
+                  capnp::computeSerializedSizeInWords(builder) * sizeof(capnp::word) + behind);
   encoded.resize(kHeaderBytes);
   Appender out(encoded);
   capnp::writeMessage(out, builder);
@@ -74,6 +112,7 @@ Encoded build(std::size_t payload, Fill fill) {
 }
 
 constexpr std::size_t kPerEntry = 80;  // bytes that most list entries take at most
+constexpr std::size_t kPerBlob = 64;   // and each blob that they name
 
 // Cap'n Proto's Data holds less than 512 MiB: what is longer than this goes on in further pieces.
 constexpr std::size_t kPiece = std::size_t{256} << 20;
@@ -147,7 +186,7 @@ void fill_failure(wire::Failure::Builder builder, const Failure& failure, std::s
 
 bool has_particulars(const LentJob& job) {
   return job.timeout_nanoseconds != 0 || job.priority != 1 || job.once || job.placed ||
-         !job.label.empty();
+         !job.label.empty() || !job.blobs.empty();
 }
 
 void fill_particulars(wire::Particulars::Builder builder, const LentJob& job) {
@@ -159,6 +198,7 @@ void fill_particulars(wire::Particulars::Builder builder, const LentJob& job) {
     std::copy(job.label.begin(), job.label.end(),
               builder.initLabel(static_cast<capnp::uint>(job.label.size())).begin());
   }
+  fill_blobs(builder, job.blobs);
 }
 
 // The entries of a list, if their number is one that the message has room for: a list of structs
@@ -168,6 +208,13 @@ template <class List>
 List entries(List list, std::size_t message_words, std::size_t least) {
   if (list.size() > message_words / least) throw Error("a list longer than its message");
   return list;
+}
+
+std::vector<NamedBlob> read_blobs(capnp::List<wire::Blob>::Reader list, std::size_t words) {
+  std::vector<NamedBlob> blobs;
+  for (const auto one : entries(list, words, 7))
+    blobs.push_back({read_blob_id(one.getId()), one.getPlace()});
+  return blobs;
 }
 
 Failure read_failure(wire::Failure::Reader reader, std::size_t causes_left) {
@@ -228,13 +275,14 @@ class Joined {
   std::vector<std::byte> joined_;
 };
 
-void read_particulars(wire::Particulars::Reader reader, LentJob& job) {
+void read_particulars(wire::Particulars::Reader reader, std::size_t words, LentJob& job) {
   job.timeout_nanoseconds = reader.getTimeout();
   job.priority = reader.getPriority();
   if (job.priority > 2) throw Error("unknown priority of a job");
   job.once = reader.getOnce();
   job.placed = reader.getPlaced();
   job.label = {reader.getLabel().cStr(), reader.getLabel().size()};
+  job.blobs = read_blobs(reader.getBlobs(), words);
 }
 
 void read_jobs(wire::Grant::Reader reader, std::size_t words, Listener& listener) {
@@ -254,11 +302,11 @@ void read_jobs(wire::Grant::Reader reader, std::size_t words, Listener& listener
   }
   arguments.check_all_shared();
   std::size_t next = 0;
-  for (const auto one : entries(reader.getParticulars(), words, 3)) {
+  for (const auto one : entries(reader.getParticulars(), words, 4)) {
     const std::size_t job = one.getJob();
     if (job < next || job >= grant.jobs.size()) throw Error("particulars of no job");
     next = job + 1;
-    read_particulars(one, grant.jobs[job]);
+    read_particulars(one, words, grant.jobs[job]);
   }
   listener.on(grant);
 }
@@ -283,6 +331,14 @@ void read_results(wire::Results::Reader reader, std::size_t words, Listener& lis
   }
   values.check_all_shared();
   if (failed != failures.size()) throw Error("a failure without its result");
+  std::size_t next = 0;
+  for (const auto one : entries(reader.getBelongings(), words, 2)) {
+    const std::size_t result = one.getResult();
+    if (result < next || result >= all.size() || all[result].outcome.index() != 0)
+      throw Error("belongings of no value");
+    next = result + 1;
+    all[result].blobs = read_blobs(one.getBlobs(), words);
+  }
   listener.on(std::span<const Result>(all));
 }
 
@@ -312,7 +368,9 @@ void fill_numbers(Builder list, std::span<const std::uint64_t> numbers) {
   for (capnp::uint i = 0; i < list.size(); ++i) list.set(i, numbers[i]);
 }
 
-void read(wire::Message::Reader message, std::size_t words, Listener& listener) {
+// `behind` it nothing of ours follows unless it is a piece.
+void read(wire::Message::Reader message, std::size_t words, std::span<const std::byte> behind,
+          Listener& listener) {
   switch (message.which()) {
     case wire::Message::STEAL: {
       const wire::Steal::Reader steal = message.getSteal();
@@ -324,7 +382,7 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
       std::vector<Returned> all;
       for (const auto one : entries(message.getReturned(), words, 2)) {
         if (static_cast<std::uint16_t>(one.getReason()) >
-            static_cast<std::uint16_t>(Reason::kFull)) {
+            static_cast<std::uint16_t>(Reason::kMissing)) {
           throw Error("unknown reason of a return");
         }
         all.push_back({one.getNumber(), one.getBegun(), static_cast<Reason>(one.getReason())});
@@ -352,6 +410,30 @@ void read(wire::Message::Reader message, std::size_t words, Listener& listener) 
       if (attach.getMine() == 0) throw Error("a link without a number");
       return listener.on(Attach{attach.getMine(), attach.getYours(), attach.getApplied()});
     }
+    case wire::Message::WANT: {
+      std::vector<Want> all;
+      for (const auto one : entries(message.getWant(), words, 8)) {
+        const Want want{read_blob_id(one.getId()), one.getAt(), one.getLength(), one.getInsist()};
+        if (want.at > want.id.size || want.length > want.id.size - want.at)
+          throw Error("more is wanted of a blob than it has");
+        all.push_back(want);
+      }
+      return listener.on(std::span<const Want>(all));
+    }
+    case wire::Message::PIECE: {
+      const auto piece = message.getPiece();
+      if (behind.size() / 8 != piece.getLength() / 8 + (piece.getLength() % 8 != 0 ? 1 : 0))
+        throw Error("a piece of another length than it says");
+      return listener.on(
+          Piece{read_blob_id(piece.getId()), piece.getAt(), behind.first(piece.getLength())});
+    }
+    case wire::Message::NOT_HERE:
+      return listener.on_not_here(read_blob_id(message.getNotHere()));
+    case wire::Message::INSTEAD:
+      return listener.on(Instead{read_blob_id(message.getInstead().getId()),
+                                 node_id(message.getInstead().getNode())});
+    case wire::Message::TAKEN:
+      return listener.on_taken(read_numbers(message.getTaken(), words));
   }
   throw Error("unknown kind of message");
 }
@@ -372,6 +454,8 @@ std::string_view to_string(Reason reason) {
       return "it may not be run there";
     case Reason::kFull:
       return "too many results wait there for their owner";
+    case Reason::kMissing:
+      return "something that belongs to its arguments could not be had there";
   }
   return "?";
 }
@@ -394,7 +478,7 @@ Encoded encode(const Grant& grant) {
     payload += sizeof(std::uint64_t) * 4;
     if (!has_particulars(job)) continue;
     ++particular;
-    payload += job.label.size() + kPerEntry;
+    payload += job.label.size() + kPerEntry + job.blobs.size() * kPerBlob;
   }
   return build(arguments + payload, [&](wire::Message::Builder message) {
     auto builder = message.initGrant();
@@ -455,8 +539,13 @@ Encoded encode(std::span<const Result> results) {
   std::size_t values = 0;
   std::size_t payload = 0;
   std::size_t failed = 0;
+  std::size_t belonging = 0;
   for (const Result& result : results) {
     payload += sizeof(std::uint64_t) * 2;
+    if (!result.blobs.empty()) {
+      ++belonging;
+      payload += kPerEntry + result.blobs.size() * kPerBlob;
+    }
     if (const auto* value = std::get_if<0>(&result.outcome)) {
       values += value->size();
     } else {
@@ -480,6 +569,14 @@ Encoded encode(std::span<const Result> results) {
         one.setFailed(true);
         fill_failure(failures[next++], *std::get<Failed>(results[i].outcome), Failure::kMostCauses);
       }
+    }
+    if (belonging == 0) return;
+    auto belongings = builder.initBelongings(static_cast<capnp::uint>(belonging));
+    next = 0;
+    for (capnp::uint i = 0; i < list.size(); ++i) {
+      if (results[i].blobs.empty()) continue;
+      belongings[next].setResult(i);
+      fill_blobs(belongings[next++], results[i].blobs);
     }
   });
 }
@@ -528,6 +625,52 @@ Encoded encode(const Attach& attach) {
   });
 }
 
+Encoded encode(std::span<const Want> wants) {
+  return build(wants.size() * kPerEntry, [&](wire::Message::Builder message) {
+    auto list = message.initWant(static_cast<capnp::uint>(wants.size()));
+    for (capnp::uint i = 0; i < list.size(); ++i) {
+      fill_blob_id(list[i].initId(), wants[i].id);
+      list[i].setAt(wants[i].at);
+      list[i].setLength(wants[i].length);
+      list[i].setInsist(wants[i].insist);
+    }
+  });
+}
+
+Encoded encode(const Piece& piece) {
+  const std::size_t padded = (piece.bytes.size() + 7) / 8 * 8;
+  Encoded encoded = build(
+      0,
+      [&](wire::Message::Builder message) {
+        auto builder = message.initPiece();
+        fill_blob_id(builder.initId(), piece.id);
+        builder.setAt(piece.at);
+        builder.setLength(static_cast<std::uint32_t>(piece.bytes.size()));
+      },
+      padded);
+  encoded.insert(encoded.end(), piece.bytes.begin(), piece.bytes.end());
+  encoded.resize(encoded.size() + padded - piece.bytes.size());
+  return encoded;
+}
+
+Encoded encode_not_here(const BlobId& id) {
+  return build(0, [&](wire::Message::Builder message) { fill_blob_id(message.initNotHere(), id); });
+}
+
+Encoded encode(const Instead& instead) {
+  return build(0, [&](wire::Message::Builder message) {
+    auto builder = message.initInstead();
+    fill_blob_id(builder.initId(), instead.id);
+    builder.setNode(data(instead.node));
+  });
+}
+
+Encoded encode_taken(std::span<const std::uint64_t> numbers) {
+  return build(numbers.size_bytes(), [&](wire::Message::Builder message) {
+    fill_numbers(message.initTaken(static_cast<capnp::uint>(numbers.size())), numbers);
+  });
+}
+
 Encoded encode_acknowledgement() { return Encoded(kHeaderBytes); }
 
 void set_header(Encoded& message, const Header& header) {
@@ -562,7 +705,10 @@ void decode(std::span<const std::byte> whole, Listener& listener) {
   std::string wrong;
   try {
     capnp::FlatArrayMessageReader reader(words, limits);
-    return read(reader.getRoot<wire::Message>(), words.size(), listener);
+    return read(reader.getRoot<wire::Message>(), words.size(),
+                message.subspan(static_cast<std::size_t>(
+                    reinterpret_cast<const std::byte*>(reader.getEnd()) - message.data())),
+                listener);
   } catch (const kj::Exception& exception) {
     wrong = exception.getDescription().cStr();
   }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <pp/blob.hpp>
 #include <pp/codec.hpp>
 #include <pp/errors.hpp>
 #include <pp/node_id.hpp>
@@ -23,6 +24,11 @@ struct Steal {
   std::uint32_t wants = 0;  // so many jobs last it until more could come
 };
 
+struct NamedBlob {
+  BlobId id;
+  Luggage::Place place = Luggage::kMentioned;
+};
+
 struct LentJob {
   std::uint64_t number = 0;
   std::uint32_t attempt = 1;
@@ -34,6 +40,7 @@ struct LentJob {
   bool once = false;                      // begin it only while this link stands
   bool placed = false;                    // it stays with this borrower
   std::string_view label = {};            // of the message, or of the sender
+  std::vector<NamedBlob> blobs = {};      // that belong to the arguments
 };
 
 struct Grant {
@@ -57,6 +64,7 @@ enum class Reason : std::uint8_t {
   kCancelled,
   kIneligible,
   kFull,
+  kMissing,
 };
 std::string_view to_string(Reason reason);
 
@@ -79,6 +87,23 @@ class Failed {
 struct Result {
   std::uint64_t number = 0;
   std::variant<std::span<const std::byte>, Failed> outcome;
+  std::vector<NamedBlob> blobs = {};  // that belong to the value
+};
+
+struct Want {
+  BlobId id;
+  std::uint64_t at = 0;
+  std::uint32_t length = 0;
+  bool insist = false;
+};
+struct Piece {
+  BlobId id;
+  std::uint64_t at = 0;
+  std::span<const std::byte> bytes;  // of the message, or of the sender
+};
+struct Instead {
+  BlobId id;
+  NodeId node;
 };
 
 struct Load {
@@ -121,6 +146,11 @@ Encoded encode_understood();
 Encoded encode_cancel(std::span<const std::uint64_t> numbers);
 Encoded encode(const Attach& attach);
 Encoded encode_begun(std::span<const std::uint64_t> numbers);
+Encoded encode(std::span<const Want> wants);
+Encoded encode(const Piece& piece);
+Encoded encode_not_here(const BlobId& id);
+Encoded encode(const Instead& instead);
+Encoded encode_taken(std::span<const std::uint64_t> numbers);
 // A header and nothing else.
 Encoded encode_acknowledgement();
 
@@ -144,6 +174,11 @@ class Listener {
   virtual void on_cancel(std::span<const std::uint64_t> numbers) = 0;
   virtual void on(const Attach& attach) = 0;
   virtual void on_begun(std::span<const std::uint64_t> numbers) = 0;
+  virtual void on(std::span<const Want> wants) = 0;
+  virtual void on(const Piece& piece) = 0;
+  virtual void on_not_here(const BlobId& id) = 0;
+  virtual void on(const Instead& instead) = 0;
+  virtual void on_taken(std::span<const std::uint64_t> numbers) = 0;
 };
 
 // Tells what follows the header, if anything does. Throws pp::Error when the bytes are no message

@@ -28,6 +28,16 @@ void check_workers(unsigned workers) {
               std::to_string(workers) + "; start more nodes");
 }
 
+// Bytes.
+std::size_t usual_cache() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page = sysconf(_SC_PAGESIZE);
+  const std::size_t memory = pages > 0 && page > 0
+                                 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page)
+                                 : std::size_t{1} << 30;
+  return std::min(memory / 8, std::size_t{4} << 30);
+}
+
 Failure closed() {
   return Failure::of(Failure::Kind::kClosed, "pp: the runtime ended before this job was begun");
 }
@@ -140,9 +150,9 @@ std::unique_ptr<JobLog> Node::open_job_log() {
 std::unique_ptr<Courier> Node::make_courier(std::unique_ptr<transport::Transport> transport) {
   if (!transport) return nullptr;
   Courier::Sources sources = open_sources(options_, transport->self(), log_);
-  return std::make_unique<Courier>(
-      options_, std::move(transport), std::move(sources),
-      Courier::Parts{queue_, log_, functions_, home_, black_box_.get()});
+  Courier::Parts parts{queue_, log_, functions_, home_, black_box_.get()};
+  parts.most_cached = options_.cache_bytes.value_or(usual_cache());
+  return std::make_unique<Courier>(options_, std::move(transport), std::move(sources), parts);
 }
 
 void Node::warn_of_limits() {
@@ -320,6 +330,10 @@ Statistics Node::statistics() {
     statistics.messages = figures.messages;
     statistics.words = figures.words;
     statistics.bytes = figures.bytes;
+    statistics.fetched = figures.fetched;
+    statistics.fetched_bytes = figures.fetched_bytes;
+    statistics.reused = figures.reused;
+    statistics.given_bytes = figures.given_bytes;
     statistics.nodes = std::move(figures.nodes);
   }
   statistics.nodes.insert(statistics.nodes.begin(), std::move(own));

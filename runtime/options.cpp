@@ -121,6 +121,9 @@ Options Options::from_environment() {
   read_number("PP_RETRIES", 0u, 1'000u, "a number of retries", options.retries);
   read_number("PP_QUEUE_LIMIT", std::size_t{1}, std::size_t{1'000'000'000}, "a number of jobs",
               options.queue_limit);
+  std::size_t cache = 0;
+  if (read_number("PP_CACHE", std::size_t{0}, std::size_t{1} << 40, "MiB", cache))
+    options.cache_bytes = cache << 20;
   read_number("PP_SEED", std::uint64_t{0}, UINT64_MAX, "a number", options.seed);
   read_text("PP_JOBLOG", options.joblog);
   if (const std::string_view resume = variable("PP_RESUME"); !resume.empty()) {

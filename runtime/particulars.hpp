@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <pp/blob.hpp>
 #include <pp/job.hpp>
 #include <pp/job_options.hpp>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 namespace pp::runtime {
 
@@ -18,6 +20,9 @@ struct Particulars {
   std::string losses;
   unsigned suspected = 0;
   unsigned blamed = 0;
+  // What belongs to the arguments while they are lent, and to the result once it has come. The
+  // courier's, until the job is done; then for who decodes.
+  std::vector<Luggage::Item> blobs;
 
   // Made when the job first asks for its token; under the lock in stop.cpp.
   std::stop_source stop{std::nostopstate};

@@ -55,6 +55,10 @@ std::string_view to_string(Rule rule) {
       return "who leaves returns what it has not begun";
     case Rule::kUsedSessionsStay:
       return "what is begun on a session that is about to be closed is not lost with it";
+    case Rule::kBlobsAskedAgain:
+      return "pieces asked for on a session that has ended are asked for again";
+    case Rule::kResultsTaken:
+      return "whoever has fetched a result says so";
   }
   return "?";
 }

@@ -38,7 +38,10 @@ enum class Rule : std::uint8_t {
   kLeaverReturns,     // 23: who leaves returns what it has not begun
   kUsedSessionsStay,  // 17: what is begun on a session that is about to be closed is not lost with
                       // it
-  kLast = kUsedSessionsStay,
+  kBlobsAskedAgain,   // 24: pieces that were asked for on a session that has ended are asked for
+                      // again
+  kResultsTaken,      // 24, 25: whoever has fetched a result says so, and it is kept no longer
+  kLast = kResultsTaken,
 };
 
 inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kLast) + 1;

@@ -26,6 +26,11 @@ class Echo final : public Listener {
   void on_cancel(std::span<const std::uint64_t> numbers) override { say(encode_cancel(numbers)); }
   void on(const Attach& attach) override { say(encode(attach)); }
   void on_begun(std::span<const std::uint64_t> numbers) override { say(encode_begun(numbers)); }
+  void on(std::span<const Want> wants) override { say(encode(wants)); }
+  void on(const Piece& piece) override { say(encode(piece)); }
+  void on_not_here(const pp::runtime::BlobId& id) override { say(encode_not_here(id)); }
+  void on(const Instead& instead) override { say(encode(instead)); }
+  void on_taken(std::span<const std::uint64_t> numbers) override { say(encode_taken(numbers)); }
 
   int told = 0;
   Encoded said;

@@ -93,6 +93,22 @@ void put_messages(Corpus& corpus) {
   put("attach", encode(Attach{3, 9, 1'000}));
   put("attach_without_a_number", encode(Attach{0, 9, 1'000}));
   put("begun", encode_begun(std::vector<std::uint64_t>{5, 6, 7}));
+  pp::runtime::BlobId blob;
+  blob.hash.bytes.fill(3);
+  blob.size = 1'000'000;
+  const std::vector<NamedBlob> named{{blob, 0}, {blob, pp::runtime::Luggage::kMentioned}};
+  put("grant_with_blobs",
+      encode(Grant{{LentJob{1, 2, 3, bytes("rest"), 4, 0, 1, false, false, {}, named}}, 7}));
+  put("results_with_blobs",
+      encode(std::vector<Result>{{7, bytes(""), {{blob, pp::runtime::Luggage::kWhole}}},
+                                 {8, bytes("mentions"), {{blob}}}}));
+  put("want", encode(std::vector<Want>{{blob, 0, 262'144, false}, {blob, 999'999, 1, true}}));
+  put("want_beyond_its_end", encode(std::vector<Want>{{blob, 999'999, 2, false}}));
+  put("piece", encode(Piece{blob, 262'144, bytes("thirteen byte")}));
+  put("piece_of_nothing", encode(Piece{blob, 0, {}}));
+  put("not_here", encode_not_here(blob));
+  put("instead", encode(Instead{blob, node}));
+  put("taken", encode_taken(std::vector<std::uint64_t>{5, 6, 7}));
   put("acknowledgement", encode_acknowledgement());
   Encoded numbered = encode(std::span<const Returned>(returned));
   set_header(numbered, {0x0123'4567'89ab'cdef, 77});

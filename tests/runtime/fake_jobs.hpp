@@ -47,7 +47,7 @@ class FakeJobs {
  private:
   static Ran run(Job&) noexcept { return Ran::kSettled; }
   static void encode(const Job&, codec::Bytes&) {}
-  static bool take_result(Job&, std::span<const std::byte>) { return false; }
+  static bool take_result(Job&, std::span<const std::byte>, codec::Bytes*) { return false; }
   static void take_failure(Job&, Failure&&) {}
   static void destroy(Job* job) noexcept { delete job; }
 

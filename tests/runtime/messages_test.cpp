@@ -1,6 +1,7 @@
 // Messages: what goes out comes back, and no garbage does harm.
 #include "messages.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -51,6 +52,7 @@ class Scribe final : public Listener {
       if (job.once) tell("once");
       if (job.placed) tell("placed");
       if (!job.label.empty()) tell("label", job.label);
+      tell_blobs(job.blobs);
     }
   }
   void on(const Redirect& redirect) override {
@@ -70,6 +72,7 @@ class Scribe final : public Listener {
     for (const Result& each : results) {
       if (const auto* value = std::get_if<0>(&each.outcome)) {
         tell("value", each.number, content(*value));
+        tell_blobs(each.blobs);
       } else {
         tell("failure", each.number);
         for (const Failure* one = &*std::get<1>(each.outcome); one; one = one->cause.get()) {
@@ -100,6 +103,33 @@ class Scribe final : public Listener {
     tell("begun");
     entries += (numbers.size() + 1) / 2;  // as above
     for (const std::uint64_t number : numbers) tell(number);
+  }
+  void on(std::span<const Want> wants) override {
+    tell("want");
+    entries += wants.size();
+    for (const Want& want : wants) tell(name(want.id), want.at, want.length, want.insist);
+  }
+  void on(const Piece& piece) override {
+    tell("piece", name(piece.id), piece.at, content(piece.bytes));
+  }
+  void on_not_here(const BlobId& id) override { tell("not here", name(id)); }
+  void on(const Instead& instead) override {
+    tell("instead", name(instead.id), instead.node.to_string());
+  }
+  void on_taken(std::span<const std::uint64_t> numbers) override {
+    tell("taken");
+    entries += (numbers.size() + 1) / 2;  // as above
+    for (const std::uint64_t number : numbers) tell(number);
+  }
+
+  void tell_blobs(const std::vector<NamedBlob>& blobs) {
+    entries += blobs.size();
+    for (const NamedBlob& each : blobs) tell("blob", name(each.id), each.place);
+  }
+  static std::string name(const BlobId& id) {
+    std::string name;
+    for (const std::uint8_t byte : id.hash.bytes) name += std::to_string(byte) + '.';
+    return name + " of " + std::to_string(id.size);
   }
 
   std::string story;
@@ -160,6 +190,17 @@ LentJob with_particulars() {
   return job;
 }
 
+BlobId blob(std::uint8_t first) {
+  BlobId id;
+  std::iota(id.hash.bytes.begin(), id.hash.bytes.end(), first);
+  id.size = 1'000'000;
+  return id;
+}
+
+std::vector<Want> wants() {
+  return {{blob(1), 0, 262'144, false}, {blob(2), 999'999, 1, true}, {{}, 0, 0, false}};
+}
+
 std::vector<Encoded> one_of_each_kind() {
   const std::vector<Returned> returned{{1, true, Reason::kLeaving}, {2, false, Reason::kWanted}};
   const std::vector<Result> results{{7, bytes(kArguments)}, {8, failure()}, {9, with_causes(2)}};
@@ -176,7 +217,13 @@ std::vector<Encoded> one_of_each_kind() {
           encode_understood(),
           encode_cancel(cancelled),
           encode(Attach{1, 2, 3}),
-          encode_begun(cancelled)};
+          encode_begun(cancelled),
+          encode(wants()),
+          encode(Piece{blob(5), 262'144, bytes(kArguments)}),
+          encode(Piece{blob(6), 0, {}}),
+          encode_not_here(blob(7)),
+          encode(Instead{blob(8), node(9)}),
+          encode_taken(cancelled)};
 }
 
 TEST(Messages, a_request_comes_back) { EXPECT_EQ(heard(encode(Steal{4, 3, 7})), "steal|4|3|7|"); }
@@ -370,13 +417,13 @@ std::uint64_t list_pointer(std::int32_t offset, std::uint64_t element, std::uint
   return static_cast<std::uint32_t>(offset * 4 + 1) | element << 32 | count << 35;
 }
 
-// The failure lies in words 12 to 18 behind the header: one of data, six pointers of which the last
+// The failure lies in words 13 to 19 behind the header: one of data, six pointers of which the last
 // is its cause.
 TEST(Messages, a_failure_that_is_its_own_cause_has_eight_of_them) {
   std::vector<std::uint64_t> words = words_of(encode(std::vector{Result{1, with_causes(0)}}));
-  ASSERT_EQ(words[kBody + 11], struct_pointer(1, 1, 6));
-  ASSERT_EQ(words[kBody + 18], 0u);
-  words[kBody + 18] = struct_pointer(-7, 1, 6);
+  ASSERT_EQ(words[kBody + 12], struct_pointer(1, 1, 6));
+  ASSERT_EQ(words[kBody + 19], 0u);
+  words[kBody + 19] = struct_pointer(-7, 1, 6);
   words.resize(words.size() + 1000);  // room: not the length of the message is to be the limit
   const std::string endless = heard(message_of(words));
   std::size_t causes = 0;
@@ -400,6 +447,39 @@ Encoded in_pieces(const std::string& arguments, std::uint64_t pieces, std::size_
     words[kBody + 14 + i] = list_pointer(static_cast<std::int32_t>(pieces) - 1, 2, size);
   }
   return message_of(words);
+}
+
+TEST(Messages, blobs_come_back_with_the_jobs_and_results_that_name_them) {
+  LentJob job = with_particulars();
+  job.blobs = {{blob(1), 0}, {blob(2), Luggage::kMentioned}};
+  const std::string one = Scribe::name(blob(1)), two = Scribe::name(blob(2));
+  EXPECT_THAT(heard(encode(Grant{{job}, 0})),
+              testing::EndsWith("blob|" + one + "|0|blob|" + two + "|4294967295|"));
+  EXPECT_EQ(heard(encode(std::vector{Result{7, bytes("x"), {{blob(2), Luggage::kWhole}}}})),
+            "results|value|7|x|blob|" + two + "|4294967294|");
+}
+
+TEST(Messages, what_is_said_of_blobs_comes_back) {
+  EXPECT_EQ(heard(encode(wants())), "want|" + Scribe::name(blob(1)) + "|0|262144|0|" +
+                                        Scribe::name(blob(2)) + "|999999|1|1|" + Scribe::name({}) +
+                                        "|0|0|0|");
+  EXPECT_EQ(heard(encode(Piece{blob(5), 262'144, bytes(kArguments)})),
+            "piece|" + Scribe::name(blob(5)) + "|262144|" + kArguments + "|");
+  EXPECT_EQ(heard(encode_not_here(blob(7))), "not here|" + Scribe::name(blob(7)) + "|");
+  EXPECT_EQ(heard(encode_taken(std::vector<std::uint64_t>{3, 4})), "taken|3|4|");
+}
+
+TEST(Messages, what_is_said_of_a_blob_is_within_it) {
+  Scribe scribe;
+  EXPECT_THROW(decode(encode(std::vector{Want{blob(1), 999'999, 2, false}}), scribe), Error);
+  EXPECT_THROW(decode(encode(std::vector{Want{blob(1), 1'000'001, 0, false}}), scribe), Error);
+  // A piece that is shorter, and one that is longer, than it says.
+  Encoded piece = encode(Piece{blob(1), 0, bytes("sixteen letters!")});
+  piece.resize(piece.size() - 8);
+  EXPECT_THROW(decode(piece, scribe), Error);
+  piece.resize(piece.size() + 16);
+  EXPECT_THROW(decode(piece, scribe), Error);
+  EXPECT_EQ(scribe.story, "");
 }
 
 TEST(Messages, pieces_are_put_together_in_their_order) {
@@ -450,34 +530,36 @@ TEST(Messages, jobs_have_exactly_the_arguments_that_came_with_them) {
   }
 }
 
-// Words 14 to 16 and 17 to 19 behind the header are the particulars of the jobs at words 10 to 13
-// (they have no arguments): a job's place, its time, and the pointer to its label.
+// Words 14 to 17 and 18 to 21 behind the header are the particulars of the jobs at words 10 to 13
+// (they have no arguments): a job's place, its time, and the pointers to its label and
+// its blobs.
 TEST(Messages, particulars_are_of_jobs_that_are_there_and_of_each_once) {
   LentJob low{1, 1, 1, {}};
   low.priority = 2;
   std::vector<std::uint64_t> words = words_of(encode(Grant{{low, low}, 0}));
-  const std::size_t first = words.size() - 6;
-  ASSERT_EQ(words[first + 3] & 0xffff'ffff, 1u);
+  const std::size_t first = words.size() - 8;
+  ASSERT_EQ(words[first + 4] & 0xffff'ffff, 1u);
   const std::string plain = "job|1|1|1||priority|2|";
   ASSERT_EQ(heard(message_of(words)), "grant|0|" + plain + plain);
-  const std::uint64_t kept = words[first + 3] & ~0xffff'ffffull;
+  const std::uint64_t kept = words[first + 4] & ~0xffff'ffffull;
   for (const std::uint64_t job : {0ull, 2ull, 0xffff'ffffull}) {
-    words[first + 3] = kept | job;
+    words[first + 4] = kept | job;
     refused(words, "particulars of no job");
   }
 }
 
-// Words 9 and 10 behind the header are the result: its number, then its size and whether it failed.
+// Words 10 and 11 behind the header are the result: its number, then its size and whether it
+// failed.
 TEST(Messages, a_result_has_a_value_or_a_failure_and_not_both) {
   std::vector<std::uint64_t> value = words_of(encode(std::vector{Result{1, bytes("12345678")}}));
-  ASSERT_EQ(value[kBody + 10], 8u);
-  value[kBody + 10] |= std::uint64_t{1} << 32;
+  ASSERT_EQ(value[kBody + 11], 8u);
+  value[kBody + 11] |= std::uint64_t{1} << 32;
   refused(value, "a result that failed without a failure");
-  value[kBody + 10] = 0;
+  value[kBody + 11] = 0;
   refused(value, "more bytes than its entries have");
   std::vector<std::uint64_t> failed = words_of(encode(std::vector{Result{1, failure()}}));
-  ASSERT_EQ(failed[kBody + 10], std::uint64_t{1} << 32);
-  failed[kBody + 10] = 0;
+  ASSERT_EQ(failed[kBody + 11], std::uint64_t{1} << 32);
+  failed[kBody + 11] = 0;
   refused(failed, "a failure without its result");
 }
 
@@ -545,9 +627,11 @@ TEST(Messages, every_prefix_of_a_message_is_refused_or_harmless) {
   EXPECT_THROW(decode({}, scribe), Error);
 }
 
+// (Behind a piece lie its bytes: what_is_said_of_a_blob_is_within_it.)
 TEST(Messages, words_after_the_message_change_nothing) {
   for (Encoded message : one_of_each_kind()) {
     const std::string story = heard(message);
+    if (story.starts_with("piece")) continue;
     message.resize(message.size() + 64, std::byte{0xff});
     EXPECT_EQ(heard(message), story);
   }
@@ -640,7 +724,7 @@ TEST(Messages, unknown_numbers_are_refused) {
   std::memcpy(unknown.data() + kHeaderBytes + 16, &kind, 8);
   Scribe scribe;
   EXPECT_THROW(decode(unknown, scribe), Error);
-  const std::vector<Returned> strange{{1, false, static_cast<Reason>(6)}};
+  const std::vector<Returned> strange{{1, false, static_cast<Reason>(7)}};
   EXPECT_THROW(decode(encode(strange), scribe), Error);
   const std::vector<Result> odd{{1, Failure::of(static_cast<Failure::Kind>(6), "")}};
   EXPECT_THROW(decode(encode(odd), scribe), Error);

@@ -74,6 +74,18 @@ class Impostor final : transport::Handler, messages::Listener {
   void cancel(const std::vector<std::uint64_t>& numbers) {
     deliver(messages::encode_cancel(numbers));
   }
+  void want(const std::vector<messages::Want>& wanted) {
+    say(messages::encode(std::span<const messages::Want>(wanted)));
+  }
+  void piece(const messages::Piece& piece) { say(messages::encode(piece)); }
+  void say_not_here(const BlobId& id) { say(messages::encode_not_here(id)); }
+  void instead(const BlobId& id, const NodeId& node) {
+    say(messages::encode(messages::Instead{id, node}));
+  }
+  void result_in_blobs(std::uint64_t number, const std::vector<messages::NamedBlob>& blobs) {
+    const messages::Result one[] = {{number, std::span<const std::byte>(), blobs}};
+    deliver(messages::encode(one));
+  }
   void begun(const std::vector<std::uint64_t>& numbers) { say(messages::encode_begun(numbers)); }
   void redirect(const NodeId& owner) { say(messages::encode(messages::Redirect{owner, 1})); }
   void load(std::uint32_t queued, std::uint64_t ask) {
@@ -114,6 +126,9 @@ class Impostor final : transport::Handler, messages::Listener {
   std::vector<messages::Returned> returned;
   std::vector<std::pair<std::uint64_t, codec::Bytes>> results;
   std::size_t answers = 0, sessions = 0, ends = 0;
+  std::vector<messages::Want> wants;
+  std::size_t pieces = 0, not_here = 0;
+  std::vector<std::uint64_t> taken;
 
   Held take() {
     Held first = std::move(held.front());
@@ -191,6 +206,15 @@ class Impostor final : transport::Handler, messages::Listener {
     if (!confirmed) attach(mine_, yours_, 0);
   }
   void on_begun(std::span<const std::uint64_t>) override {}
+  void on(std::span<const messages::Want> all) override {
+    wants.insert(wants.end(), all.begin(), all.end());
+  }
+  void on(const messages::Piece&) override { ++pieces; }
+  void on_not_here(const BlobId&) override { ++not_here; }
+  void on(const messages::Instead&) override {}
+  void on_taken(std::span<const std::uint64_t> numbers) override {
+    taken.insert(taken.end(), numbers.begin(), numbers.end());
+  }
 
   std::unique_ptr<transport::Transport> transport_;
   Address node_;
@@ -303,6 +327,123 @@ TEST_F(MisbehavingMember, jobs_of_functions_that_do_not_exist_come_back) {
   EXPECT_EQ(node_->statistics().misbehaved, 1u);
   expect_work();
   EXPECT_THAT(log(), HasSubstr("impostor lends jobs of functions that this program has not"));
+}
+
+// ---- blobs
+
+BlobId blob_of(std::span<const std::byte> bytes) { return {content_hash(bytes), bytes.size()}; }
+
+TEST_F(MisbehavingMember, content_that_is_not_what_its_name_says_reaches_no_job) {
+  auto future = lend_one(5);
+  const std::uint64_t function = impostor_->held.front().function;
+  const codec::Bytes good(1'000'000, std::byte{1});
+  codec::Bytes bad = good;
+  bad[777'777] = std::byte{2};
+  messages::LentJob job = job_of(1000, function);
+  job.blobs = {{blob_of(good), 0}};
+  impostor_->grant({job});
+  ASSERT_TRUE(impostor_->until([&] {
+    for (const messages::Want& want : std::exchange(impostor_->wants, {}))
+      impostor_->piece({want.id, want.at, std::span(bad).subspan(want.at, want.length)});
+    return !impostor_->returned.empty();
+  }));
+  EXPECT_EQ(impostor_->returned.front().reason, messages::Reason::kMissing);
+  EXPECT_FALSE(impostor_->returned.front().begun);
+  EXPECT_EQ(node_->statistics().misbehaved, 1u);
+  impostor_->give_back(impostor_->take().number, false);
+  ASSERT_TRUE(impostor_->until([&] { return future.wait_for(0ms); }));
+  expect_work();
+  EXPECT_THAT(log(), HasSubstr("impostor sent a blob that is not what its name says"));
+}
+
+TEST_F(MisbehavingMember, blobs_that_nobody_has_or_could_hold_send_their_jobs_home) {
+  auto future = lend_one(5);
+  const std::uint64_t function = impostor_->held.front().function;
+  messages::LentJob none = job_of(1000, function), vast = job_of(1001, function);
+  BlobId id;
+  id.size = 5;
+  none.blobs = {{id, 0}, {id, 1}, {id, Luggage::kMentioned}};
+  id.size = std::uint64_t{1} << 62;
+  vast.blobs = {{id, 0}};
+  impostor_->grant({none, vast});
+  ASSERT_TRUE(impostor_->until([&] {
+    for (const messages::Want& want : std::exchange(impostor_->wants, {})) {
+      if (want.id.size == 5) impostor_->say_not_here(want.id);
+      const codec::Bytes piece(want.length);
+      if (want.id.size > 5) impostor_->piece({want.id, want.at, piece});
+    }
+    return impostor_->returned.size() == 2;
+  }));
+  for (const messages::Returned& one : impostor_->returned)
+    EXPECT_EQ(one.reason, messages::Reason::kMissing);
+  impostor_->give_back(impostor_->take().number, false);
+  ASSERT_TRUE(impostor_->until([&] { return future.wait_for(0ms); }));
+  expect_work();
+}
+
+TEST_F(MisbehavingMember, whoever_names_itself_or_nobody_instead_is_asked_again) {
+  auto future = lend_one(5);
+  const std::uint64_t function = impostor_->held.front().function;
+  const codec::Bytes good(300'000, std::byte{1});
+  messages::LentJob job = job_of(1000, function);
+  job.blobs = {{blob_of(good), 0}};
+  impostor_->grant({job});
+  std::size_t sent_away = 0;
+  ASSERT_TRUE(impostor_->until([&] {
+    for (const messages::Want& want : std::exchange(impostor_->wants, {})) {
+      if (want.insist) {
+        impostor_->piece({want.id, want.at, std::span(good).subspan(want.at, want.length)});
+      } else {
+        impostor_->instead(want.id, sent_away++ == 0 ? node_->id() : NodeId::random());
+      }
+    }
+    return !impostor_->results.empty();
+  }));
+  EXPECT_TRUE(impostor_->results.front().second.empty()) << "its arguments are no numbers";
+  ASSERT_TRUE(impostor_->until([&] {
+    while (!impostor_->held.empty()) impostor_->give_back(impostor_->take().number, false);
+    return future.wait_for(0ms);
+  }));
+  expect_work();
+}
+
+TEST_F(MisbehavingMember,
+       who_wants_what_is_not_here_is_told_and_who_wants_too_much_loses_its_session) {
+  BlobId id;
+  id.size = 1'000'000;
+  impostor_->want({{id, 0, 1000, false}, {id, 1000, 1000, true}});
+  ASSERT_TRUE(impostor_->until([&] { return impostor_->not_here > 0; }));
+  EXPECT_EQ(impostor_->pieces, 0u);
+  impostor_->want(std::vector<messages::Want>(2000, {id, 0, 1000, false}));
+  ASSERT_TRUE(impostor_->until([&] { return impostor_->ends > 0; }));
+  expect_work();
+  EXPECT_THAT(log(), HasSubstr("it wants more than"));
+}
+
+TEST_F(MisbehavingMember, pieces_that_nobody_asked_for_are_dropped) {
+  const codec::Bytes bytes(100'000, std::byte{1});
+  for (int i = 0; i < 100; ++i) impostor_->piece({blob_of(bytes), 0, bytes});
+  settle();
+  EXPECT_TRUE(impostor_->connected());
+  EXPECT_EQ(node_->statistics().fetched, 0u);
+  expect_work();
+}
+
+TEST_F(MisbehavingMember, a_result_that_cannot_be_had_is_computed_again) {
+  auto future = lend_one(5);
+  const codec::Bytes bytes(100'000, std::byte{1});
+  const std::uint64_t number = impostor_->take().number;
+  impostor_->result_in_blobs(number, {{blob_of(bytes), Luggage::kWhole}});
+  ASSERT_TRUE(impostor_->until([&] { return !impostor_->wants.empty(); }));
+  impostor_->say_not_here(blob_of(bytes));
+  ASSERT_TRUE(impostor_->until([&] {
+    while (!impostor_->held.empty()) impostor_->give_back(impostor_->take().number, false);
+    return future.wait_for(0ms);
+  }));
+  EXPECT_EQ(future.get(), 15u);
+  ASSERT_TRUE(impostor_->until([&] { return !impostor_->taken.empty(); }));
+  EXPECT_EQ(impostor_->taken, std::vector{number});
+  expect_work();
 }
 
 TEST_F(MisbehavingMember, arguments_of_another_shape_fail_that_job_at_home_and_nothing_here) {

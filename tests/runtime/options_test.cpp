@@ -65,7 +65,8 @@ class OptionsFromEnvironment : public testing::Test {
       "PP_IFACE",    "PP_FABRIC",       "PP_NAME",      "PP_LAUNCH",      "PP_NODES",
       "PP_RETRIES",  "PP_JOIN_TIMEOUT", "PP_REPORT_FD", "PP_QUEUE_LIMIT", "PP_SEED",
       "PP_DISCOVER", "PP_HOSTS_FILE",   "PP_DNS",       "PP_FOLDER",      "PP_SUSPECT",
-      "PP_DEAD",     "PP_DRAIN",        "PP_JOBLOG",    "PP_RESUME",      "PP_SHM"};
+      "PP_DEAD",     "PP_DRAIN",        "PP_JOBLOG",    "PP_RESUME",      "PP_SHM",
+      "PP_CACHE"};
   std::map<std::string, std::string> before_;
 };
 
@@ -201,6 +202,13 @@ TEST_F(OptionsFromEnvironment, retries) {
   EXPECT_EQ(with("PP_RETRIES", "0").retries, 0u);
   EXPECT_EQ(with("PP_RETRIES", "9").retries, 9u);
   expect_refused("PP_RETRIES", {"-1", "1001", "often"}, "a number of retries from 0 to 1000");
+}
+
+TEST_F(OptionsFromEnvironment, cache) {
+  EXPECT_FALSE(Options{}.cache_bytes);
+  EXPECT_EQ(with("PP_CACHE", "0").cache_bytes, std::size_t{0});
+  EXPECT_EQ(with("PP_CACHE", "16").cache_bytes, std::size_t{16} << 20);
+  expect_refused("PP_CACHE", {"-1", "1G", "much"}, "MiB from 0 to 1099511627776");
 }
 
 TEST_F(OptionsFromEnvironment, queue_limit) {

@@ -362,6 +362,11 @@ class Insatiable : public transport::Handler, private messages::Listener {
   void on(const messages::Attach&) override {}
   void on_begun(std::span<const std::uint64_t>) override {}
   void on_cancel(std::span<const std::uint64_t>) override {}
+  void on(std::span<const messages::Want>) override {}
+  void on(const messages::Piece&) override {}
+  void on_not_here(const BlobId&) override {}
+  void on(const messages::Instead&) override {}
+  void on_taken(std::span<const std::uint64_t>) override {}
 
   std::unique_ptr<transport::Transport> transport_;
   std::optional<SessionId> session_;

@@ -65,6 +65,8 @@ const std::vector<Mutation> kMutations = {
     {Rule::kAcknowledged, "acknowledged", 500, kNothing},
     {Rule::kLeaverReturns, "leaver_returns", 12000, {{kEnd}}},
     {Rule::kUsedSessionsStay, "used_sessions_stay", 450, kNothing, Scene::kCrowd},
+    {Rule::kBlobsAskedAgain, "blobs_asked_again", 300, {{kBreak}}, Scene::kBlobs},
+    {Rule::kResultsTaken, "results_taken", 50, kNothing, Scene::kBlobs},
 };
 
 std::string name_of(const testing::TestParamInfo<Mutation>& info) { return info.param.name; }

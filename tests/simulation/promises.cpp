@@ -51,7 +51,11 @@ void World::check_end() {
   const std::uint64_t messages = network_->counters().messages_sent;
   const auto lasted = static_cast<std::uint64_t>(
       std::chrono::duration_cast<seconds>(agenda_.now() - Time{} - std::chrono::hours(1)).count());
-  const std::uint64_t fair = 60 * outcomes_.jobs + 20 * machines_ * machines_ * (lasted + 2);
+  // (A piece and a question for each; twice, since connections break.)
+  const std::uint64_t pieces =
+      profile_.most_result > 0 || profile_.large > 0.05 ? 4 * (100'000 / fetch_.piece + 2) : 0;
+  const std::uint64_t fair =
+      (60 + pieces) * outcomes_.jobs + 20 * machines_ * machines_ * (lasted + 2);
   if (messages > fair)
     fail(std::to_string(messages) + " messages were sent for " + std::to_string(outcomes_.jobs) +
          " jobs");
@@ -85,11 +89,11 @@ void World::begun(SimNode& where, const Errand& errand, std::uint32_t attempt, b
   ++outcomes_.executions;
   if (attempt > 1) ++outcomes_.again;
   if (where.stopped()) fail(where.setting().name + " begins a job while it is stopped");
-  const std::uint64_t bit = std::uint64_t{1} << std::min(attempt, 63U);
-  if ((record.begun & bit) != 0)
+  if (record.begun.size() <= attempt) record.begun.resize(attempt + 1);
+  if (record.begun[attempt])
     fail("attempt " + std::to_string(attempt) + " of " + title(errand) +
          " is begun twice, now on " + where.setting().name);
-  record.begun |= bit;
+  record.begun[attempt] = true;
   if (plan_.scene == Scene::kPoison) {
     const SimNode* owner = record.owner;
     if (attempt > 1 && !borrowed && !nobody_left_) {

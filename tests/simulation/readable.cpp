@@ -84,6 +84,30 @@ class Reader final : private runtime::messages::Listener {
     line_ = "begun";
     for (const std::uint64_t number : numbers) line_ += " #" + std::to_string(number);
   }
+  void on(std::span<const runtime::messages::Want> wants) override {
+    line_ = "want";
+    for (const runtime::messages::Want& want : wants)
+      line_ += ' ' + name(want.id) + '@' + std::to_string(want.at) + '+' +
+               std::to_string(want.length) + (want.insist ? "!" : "");
+  }
+  void on(const runtime::messages::Piece& piece) override {
+    line_ = "piece " + name(piece.id) + '@' + std::to_string(piece.at) + '+' +
+            std::to_string(piece.bytes.size());
+  }
+  void on_not_here(const runtime::BlobId& id) override { line_ = "not here: " + name(id); }
+  void on(const runtime::messages::Instead& instead) override {
+    line_ = "instead: " + name(instead.id) + " from " + instead.node.short_name();
+  }
+  void on_taken(std::span<const std::uint64_t> numbers) override {
+    line_ = "taken";
+    for (const std::uint64_t number : numbers) line_ += " #" + std::to_string(number);
+  }
+
+  static std::string name(const runtime::BlobId& id) {
+    unsigned first = 0;
+    for (std::size_t i = 0; i < 3; ++i) first = first << 8 | id.hash.bytes[i];
+    return std::to_string(first) + '(' + std::to_string(id.size) + ')';
+  }
 
   std::string line_ = "acknowledgement";
 };

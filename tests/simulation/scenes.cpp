@@ -81,6 +81,7 @@ void World::set_the_scene() {
   profile_.depth = static_cast<unsigned>(dice_.between(0, 2));
   profile_.most_children = static_cast<unsigned>(dice_.between(1, 4));
   if (faults_.contains(Fault::kPoison)) profile_.poison = 0.02;
+  draw_blobs();
   profile_.children_elsewhere = plan_.promises.leavers_serve ||
                                 !(faults_.contains(Fault::kDrain) || faults_.contains(Fault::kEnd));
   troubled_ = !plan_.promises.links_survive;
@@ -90,6 +91,7 @@ void World::set_the_scene() {
   switch (plan_.scene) {
     case Scene::kAny:
     case Scene::kCrowd:
+    case Scene::kBlobs:
       break;
     case Scene::kPoison:
       draw_poison();
@@ -147,6 +149,23 @@ void World::draw_poison() {
   length_ = milliseconds(1500);
 }
 
+// What is large travels in pieces, and goes from node to node. (With dice of its own.)
+void World::draw_blobs() {
+  Dice dice(profile_.seed ^ 0x626c6f62);
+  const bool scene = plan_.scene == Scene::kBlobs;
+  if (!scene && !dice.chance(0.4)) return;
+  eager_ = dice.between(500, 8000);
+  fetch_.piece = dice.between(500, 5000);
+  fetch_.window = fetch_.piece * dice.between(1, 6);
+  fetch_.pieces = dice.between(1, 10);
+  fetch_.patience = milliseconds(dice.between(20, 500));
+  most_cached_ = dice.chance(0.5) ? dice.between(0, 200'000) : std::size_t{1} << 30;
+  spread_least_ = dice.chance(0.7) ? 0 : runtime::BlobSpread::kLeast;
+  if (dice.chance(0.5)) profile_.alike = 33'000;
+  if (dice.chance(scene ? 0.7 : 0.3)) profile_.most_result = dice.between(100, 40'000);
+  if (scene) profile_.large = 0.1 + 0.8 * dice.unit();
+}
+
 void World::draw_long_jobs() {
   profile_.mean = seconds(5);
   profile_.long_ones = 0;
@@ -171,6 +190,7 @@ void World::draw_results() {
   agenda_.in(dice_.between(milliseconds(10), milliseconds(500)), [this] {
     troubled_ = true;
     SimNode* owner = at_[0];
+    if (owner == nullptr) return;  // it has died before
     say(*owner, "is stopped");
     owner->stop();
   });
@@ -180,7 +200,7 @@ void World::draw_results() {
 void World::let_the_owner_work() {
   if (plan_.scene != Scene::kPoison || at_[0] == nullptr || at_[0]->workers() > 0) return;
   for (const Root& root : roots_) {
-    if (root.job->script().poison && records_[root.job->errand().serial].begun == 0) return;
+    if (root.job->script().poison && records_[root.job->errand().serial].begun.empty()) return;
   }
   at_[0]->set_workers(2);
 }
@@ -199,6 +219,10 @@ SimNode& World::start(std::size_t machine) {
   setting.workers = static_cast<unsigned>(dice_.between(1, 4));
   if (machine == 0 && !healed_ && (dice_.chance(0.2) || at_once_)) setting.workers = 0;
   if (plan_.scene == Scene::kResults) setting.most_results_kept = kMostResultsKept;
+  setting.eager = eager_;
+  setting.fetch = fetch_;
+  setting.most_cached = most_cached_;
+  setting.spread_least = spread_least_;
   setting.options = options_;
   setting.options.workers = setting.workers;
   setting.options.name = setting.name;

@@ -22,6 +22,7 @@ struct Profile {
   double not_here = 0.05, at_a_node = 0.05, once = 0.05, few_retries = 0.05, yielding = 0.5;
   double poison = 0;
   std::size_t most_result = 0;     // bytes
+  std::size_t alike = 1;           // large arguments are multiples of so many bytes
   bool children_elsewhere = true;  // spawned jobs may want to run on other nodes only
 };
 
@@ -73,7 +74,9 @@ inline Script script_of(const Profile& profile, std::uint64_t id, unsigned depth
   if (dice.chance(profile.timed)) {
     script.timeout = dice.chance(0.5) ? script.duration / 2 + Duration(1) : script.duration * 2;
   }
-  if (dice.chance(profile.large)) script.padding = dice.between(1000, 100'000);
+  if (dice.chance(profile.large))
+    script.padding =
+        (dice.between(1000, 100'000) + profile.alike - 1) / profile.alike * profile.alike;
   script.throws = dice.chance(profile.throwing);
   script.stays = script.where == Where::Kind::kAnywhere && dice.chance(profile.staying);
   script.yields = dice.chance(profile.yielding);

@@ -34,11 +34,11 @@ void encode_arguments(const Job& job, codec::Bytes& out) {
   const auto& self = static_cast<const SimJob&>(job);
   if (self.script().stays) throw Error("its arguments do not travel");
   const Errand& errand = self.errand();
-  codec::encode(out, Arguments(errand.serial, errand.id, errand.depth, errand.once,
-                               std::vector<std::byte>(self.script().padding)));
+  runtime::encode_arguments(out, Arguments(errand.serial, errand.id, errand.depth, errand.once,
+                                           std::vector<std::byte>(self.script().padding)));
 }
 
-bool store_encoded(Job& job, std::span<const std::byte> result) {
+bool store_encoded(Job& job, std::span<const std::byte> result, codec::Bytes*) {
   static_cast<SimJob&>(job).store(std::get<0>(codec::decode_whole<Value>(result)));
   return false;
 }
@@ -81,8 +81,18 @@ void SimJob::store(Outcome outcome) {
 
 void SimJob::done(Job&) noexcept { owner_.done(*this); }
 
+Errand errand_of(const runtime::BorrowedJob& job) {
+  runtime::Luggage luggage;
+  if (job.blobs) luggage = runtime::Luggage(luggage.eager(), job.blobs->arrived);
+  const runtime::Luggage::Scope scope(&luggage);
+  const auto [serial, id, depth, once, padding] =
+      runtime::decode_arguments<Arguments>(job.arguments());
+  return {serial, id, depth, once};
+}
+
 Errand errand_of(std::span<const std::byte> arguments) {
-  const auto [serial, id, depth, once, padding] = codec::decode_whole<Arguments>(arguments);
+  const auto [serial, id, depth, once] =
+      codec::decode<std::tuple<std::uint32_t, std::uint64_t, std::uint32_t, bool>>(arguments);
   return {serial, id, depth, once};
 }
 

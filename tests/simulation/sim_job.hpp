@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "borrowed_job.hpp"
 #include "script.hpp"
 
 namespace pp::simulation {
@@ -60,6 +61,8 @@ class SimJob final : public runtime::Job, private runtime::Watcher {
 
 // The function that all of them name.
 const runtime::Function& errand_function();
+Errand errand_of(const runtime::BorrowedJob& job);
+// What a message says of it, where its large arguments are not.
 Errand errand_of(std::span<const std::byte> arguments);
 // A value, with so many bytes that only travel.
 codec::Bytes encoded(std::uint64_t value, std::size_t padding);

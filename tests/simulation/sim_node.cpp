@@ -59,7 +59,12 @@ SimNode::SimNode(Agenda& agenda, SimNetwork& network, Witness& witness, std::uin
                               .log = log_,
                               .functions = runtime::FunctionTable::seal(),
                               .home = home_,
-                              .most_results_kept = setting_.most_results_kept});
+                              .most_results_kept = setting_.most_results_kept,
+                              .eager = setting_.eager,
+                              .eager_together = 4 * setting_.eager,
+                              .fetch = setting_.fetch,
+                              .most_cached = setting_.most_cached,
+                              .spread_least = setting_.spread_least});
 }
 
 SimNode::~SimNode() {
@@ -211,7 +216,7 @@ void SimNode::begin(Job& job, std::size_t place) {
   execution.begun = agenda_.now();
   ++working_;
   if (job.borrowed) {
-    execution.errand = errand_of(static_cast<BorrowedJob&>(job).arguments());
+    execution.errand = errand_of(static_cast<const BorrowedJob&>(job));
     execution.script = witness_.script(execution.errand);
   } else {
     execution.errand = static_cast<SimJob&>(job).errand();
@@ -496,6 +501,11 @@ std::string SimNode::describe() const {
           std::to_string(queue_->borrowed()) + " borrowed " + std::to_string(queue_->elsewhere()) +
           " elsewhere " + std::to_string(queue_->placed()) + " placed; members:";
   for (const NodeView& view : courier_->nodes()) text += ' ' + view.name;
+  const runtime::Courier::Holdings held = courier_->holdings();
+  text += "; " + std::to_string(held.unacknowledged) + " messages unacknowledged, " +
+          std::to_string(held.untaken) + " results untaken, " + std::to_string(held.waiting) +
+          " jobs wait for " + std::to_string(held.fetching) + " blobs, " +
+          std::to_string(held.arriving) + " results arrive";
   for (const auto& [number, execution] : executions_) {
     text += "\n    job " + std::to_string(execution.errand.serial) +
             (execution.waits ? " waits for" : " runs");

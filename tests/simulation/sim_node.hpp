@@ -64,6 +64,11 @@ class SimNode final : public runtime::Workforce {
     std::vector<Address> contacts;
     Duration clock_offset{0};
     std::size_t most_results_kept = std::size_t{64} << 20;
+    // Of blobs; as Courier::Parts has them.
+    std::size_t eager = runtime::Luggage::kEager;
+    runtime::BlobFetcher::Limits fetch{};
+    std::size_t most_cached = std::size_t{1} << 30;
+    std::uint64_t spread_least = runtime::BlobSpread::kLeast;
     Duration step_cost = std::chrono::microseconds(1);  // of a courier's step, at least
   };
 

@@ -12,8 +12,8 @@ namespace {
 constexpr std::string_view kFaultNames[kFaults] = {"crash",     "stop",    "break", "cut",
                                                    "partition", "slow",    "jump",  "drain",
                                                    "end",       "workers", "join",  "poison"};
-constexpr std::string_view kSceneNames[kScenes] = {"any",     "poison", "long",
-                                                   "results", "launch", "crowd"};
+constexpr std::string_view kSceneNames[kScenes] = {"any",    "poison", "long", "results",
+                                                   "launch", "crowd",  "blobs"};
 
 }  // namespace
 

@@ -54,8 +54,9 @@ enum class Scene : std::uint8_t {
   kResults,  // large results for an owner that is stopped for a while
   kLaunch,   // of a launch, whose driver dies, is silent or ends
   kCrowd,    // more than have sessions with everybody; there is work while idle ones are closed
+  kBlobs,    // large arguments and results, many of them alike
 };
-inline constexpr std::size_t kScenes = 6;
+inline constexpr std::size_t kScenes = 7;
 std::string_view to_string(Scene scene);
 // Throws pp::Error for a word that is none.
 Scene scene_named(std::string_view word);

@@ -64,6 +64,7 @@ std::vector<Case> cases() {
       {"results_that_nobody_takes", {}, false, 500, Scene::kResults},
       {"the_end_of_a_launch", {}, false, 500, Scene::kLaunch},
       {"more_nodes_than_have_sessions_with_everybody", {}, false, 40, Scene::kCrowd},
+      {"large_arguments_and_results", {}, false, 500, Scene::kBlobs},
   };
   const char* asked = std::getenv("PP_SEEDS");
   std::vector<Case> all;

@@ -18,8 +18,9 @@ constexpr Duration kLabours = seconds(4);    // that they take with all hands
 // everybody has asked everybody, and is served at once.
 constexpr Duration kIdle = milliseconds(2500);
 constexpr Duration kIdleInPeace = milliseconds(500);
-constexpr std::uint64_t kMostSteps = 100'000;   // of one node: more are a circle
-constexpr Duration kAcknowledged = seconds(5);  // everything, when all is done
+constexpr std::uint64_t kMostSteps = 100'000;  // of one node: more are a circle
+// Everything, when all is done; beside what it takes to notice that somebody has died.
+constexpr Duration kAcknowledged = seconds(5);
 constexpr Duration kLeaveWithin = seconds(5);
 
 }  // namespace
@@ -110,10 +111,20 @@ bool World::run_until(Time limit, bool (World::*done)() const) {
   return true;
 }
 
-// What has been applied everywhere is kept nowhere.
+namespace {
+
+bool owes_nothing(const SimNode& node) {
+  const runtime::Courier::Holdings held = node.courier().holdings();
+  return held.unacknowledged == 0 && held.untaken == 0 && held.waiting == 0 && held.fetching == 0 &&
+         held.arriving == 0;
+}
+
+}  // namespace
+
+// What has been applied everywhere is kept nowhere, and nobody fetches what nobody needs.
 bool World::acknowledged() const {
   return std::all_of(at_.begin(), at_.end(), [](const SimNode* node) {
-    return node == nullptr || node->ending() || node->courier().holdings().unacknowledged == 0;
+    return node == nullptr || node->ending() || owes_nothing(*node);
   });
 }
 
@@ -201,8 +212,14 @@ Outcomes World::run() {
     fail(what);
   }
   if (outcomes_.failure.empty() && !ending_ &&
-      !run_until(agenda_.now() + kAcknowledged, &World::acknowledged)) {
-    fail("what was said, and applied, is not acknowledged");
+      !run_until(agenda_.now() + kAcknowledged + options_.suspect + options_.dead,
+                 &World::acknowledged)) {
+    std::string what =
+        "what was said, and applied, is not acknowledged; or blobs are kept or fetched for nobody";
+    for (const SimNode* node : at_) {
+      if (node != nullptr && !owes_nothing(*node)) what += "\n  " + node->describe();
+    }
+    fail(what);
   }
   for (const SimNode* node : at_) {
     if (node == nullptr || ending_) continue;

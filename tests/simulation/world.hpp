@@ -40,7 +40,7 @@ class World final : public Witness, public SimNetwork::Observer {
   struct Record {
     Errand errand;
     SimNode* owner = nullptr;
-    std::uint64_t begun = 0;    // a bit for each attempt
+    std::vector<bool> begun{};  // by attempt
     std::uint32_t allowed = 0;  // kinds of failure that executions have passed on
     bool cancelled = false;
     bool delivered = false;
@@ -58,6 +58,7 @@ class World final : public Witness, public SimNetwork::Observer {
   // ---- scenes
   FaultSet drawn_faults();
   void set_the_scene();
+  void draw_blobs();
   void draw_poison();
   void draw_long_jobs();
   void draw_results();
@@ -138,6 +139,11 @@ class World final : public Witness, public SimNetwork::Observer {
   History history_;
   FaultSet faults_;
   Profile profile_;
+  // Of blobs; see draw_blobs().
+  std::size_t eager_ = runtime::Luggage::kEager;
+  runtime::BlobFetcher::Limits fetch_{};
+  std::size_t most_cached_ = std::size_t{1} << 30;
+  std::uint64_t spread_least_ = runtime::BlobSpread::kLeast;
   Options options_;
   SimNetwork::Setting wires_;
   std::size_t machines_ = 0;

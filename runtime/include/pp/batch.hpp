@@ -6,6 +6,7 @@
 #include <exception>
 #include <iterator>
 #include <memory>
+#include <pp/blob.hpp>
 #include <pp/bulk.hpp>
 #include <string_view>
 #include <tuple>
@@ -379,30 +380,30 @@ class MapWork {
   using Result = result_of<F>;
   using Shared = shared_of<F>;
 
-  MapWork(Source&& source, Shared&& shared, std::uint64_t offset = 0)
+  MapWork(Source&& source, Common<Shared>&& shared, std::uint64_t offset = 0)
       : source_(std::move(source)), shared_(std::move(shared)), offset_(offset) {}
 
   std::size_t size() const { return source_.size(); }
   std::uint64_t calls(std::size_t first, std::size_t last) const { return last - first; }
   decltype(auto) run(std::size_t i, Leaf& leaf) {
     leaf.enter(offset_ + i);
-    return call_shared<F>(source_.take(i), shared_);
+    return call_shared<F>(source_.take(i), *shared_);
   }
 
   void encode(std::size_t first, std::size_t last, codec::Bytes& out) const {
     codec::encode(out, static_cast<std::uint64_t>(offset_ + first));
     encode_elements(first, last, out);
-    encode_shared(out);
+    shared_.encode(out);
   }
   void encode_elements(std::size_t first, std::size_t last, codec::Bytes& out) const {
     source_.encode(first, last, out);
   }
-  void encode_shared(codec::Bytes& out) const { codec::encode(out, shared_); }
+  void encode_shared(codec::Bytes& out) const { shared_.encode_plain(out); }
   static MapWork decode(std::span<const std::byte>& in) {
     const auto offset = codec::decode<std::uint64_t>(in);
     Source source = Source::decode(in);
     if (source.size() > kMost) throw Error("more elements than a piece of a map may have");
-    return MapWork(std::move(source), codec::decode<Shared>(in), offset);
+    return MapWork(std::move(source), Common<Shared>::decode(in), offset);
   }
   std::size_t most_per_piece() const {
     const std::size_t bytes = source_.bytes_each();
@@ -418,7 +419,7 @@ class MapWork {
           : Bulk::kMostPerPiece;
 
   Source source_;
-  Shared shared_;
+  Common<Shared> shared_;
   std::uint64_t offset_;  // of the first element in the whole
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <pp/blob.hpp>
 #include <pp/callable.hpp>
 #include <pp/codec.hpp>
 #include <pp/fingerprint.hpp>
@@ -52,6 +53,9 @@ struct Function {
   // Of a function that returns a pp::Task, in place of run_encoded, which is null then: decodes the
   // arguments and makes the coroutine, which has not begun. Null for other functions.
   std::unique_ptr<EncodedTask> (*begin_encoded)(std::span<const std::byte> arguments) = nullptr;
+
+  // Arguments and result have a fixed size: nothing belongs to them beside their bytes.
+  bool plain = false;
 };
 
 // All functions of this program, in an order that every build of the same sources agrees on. Filled
@@ -101,7 +105,7 @@ struct Entry {
   using BeginEncoded = decltype(Function::begin_encoded);
 
   static void run_encoded(std::span<const std::byte> arguments, codec::Bytes& result) {
-    auto values = codec::decode_whole<arguments_of<Callable>>(arguments);
+    auto values = decode_arguments<arguments_of<Callable>>(arguments);
     if constexpr (std::is_void_v<result_of<Callable>>)
       std::apply(Callable{}, std::move(values));
     else
@@ -121,6 +125,14 @@ struct Entry {
       return nullptr;
   }
 
+  static constexpr bool is_plain() {
+    if constexpr (std::is_void_v<result_of<Callable>>)
+      return codec::fixed_size<arguments_of<Callable>>() != codec::kVaries;
+    else
+      return codec::fixed_size<arguments_of<Callable>>() != codec::kVaries &&
+             codec::fixed_size<result_of<Callable>>() != codec::kVaries;
+  }
+
   static inline constinit Function function{NameOf<Callable>::value,
                                             {},
                                             0,
@@ -130,7 +142,8 @@ struct Entry {
                                             false,
                                             Function::Standing::kRegistered,
                                             nullptr,
-                                            how_to_begin()};
+                                            how_to_begin(),
+                                            is_plain()};
 
   // Before main; `function` is constant-initialised, so the order among files does not matter.
   static inline const bool registered = FunctionTable::add(function, typeid(Callable).name());

@@ -34,9 +34,9 @@ struct JobKind {
   // Appends the encoded arguments; null for a job that cannot be lent.
   void (*encode_arguments)(const Job& job, codec::Bytes& out);
   // Stores a result that came from another node, or a failure. Called once, by the holder of the
-  // claim, on the courier: it runs no code of the user's. True: the value was such that it is
-  // decoded already.
-  bool (*store_encoded)(Job& job, std::span<const std::byte> result);
+  // claim, on the courier: it runs no code of the user's. `memory`, if it is not null, is where the
+  // result lies, and may be taken. True: the value was such that it is decoded already.
+  bool (*store_encoded)(Job& job, std::span<const std::byte> result, codec::Bytes* memory);
   void (*store_failure)(Job& job, Failure&& failure);
   // Decodes what store_encoded() stored, for the first reader; null for a job that cannot be lent.
   void (*decode)(Job& job);

@@ -81,6 +81,11 @@ struct Options {
   // (PP_QUEUE_LIMIT)
   std::size_t queue_limit = 1'000'000;
 
+  // Of what was shared or was too large to travel with each job, a node keeps so many bytes that no
+  // job of it needs at present, for the next that do; absent: an eighth of the memory, 4 GiB at
+  // most. 0: nothing. (PP_CACHE, in MiB)
+  std::optional<std::size_t> cache_bytes;
+
   // A driver where nothing has moved for so long although something is waited for says what it
   // waits for, where that is, and since when; 0: never. A node that gets SIGUSR1 (in pp::run) says
   // it at any time. (PP_STALLED, in seconds)

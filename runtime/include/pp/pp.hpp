@@ -12,6 +12,7 @@
 #include <pp/random.hpp>
 #include <pp/reduce.hpp>
 #include <pp/runtime.hpp>
+#include <pp/share.hpp>
 #include <pp/statistics.hpp>
 #include <pp/task.hpp>
 #include <pp/this_job.hpp>

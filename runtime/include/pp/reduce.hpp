@@ -87,7 +87,7 @@ class FoldWork {
   using Shared = shared_of<F>;
 
   // REQUIRES: block > 0.
-  FoldWork(Source&& source, Shared&& shared, std::uint64_t block, std::uint64_t offset = 0)
+  FoldWork(Source&& source, Common<Shared>&& shared, std::uint64_t block, std::uint64_t offset = 0)
       : source_(std::move(source)), shared_(std::move(shared)), block_(block), offset_(offset) {}
 
   // That many elements make blocks of this size.
@@ -105,7 +105,7 @@ class FoldWork {
     std::uint64_t element = i * block_;
     const auto call = [&]() -> decltype(auto) {
       leaf.enter(offset_ + element);
-      return call_shared<F>(source_.take(element), shared_);
+      return call_shared<F>(source_.take(element), *shared_);
     };
     T folded = static_cast<T>(call());
     while (++element < last) folded = Op{}(std::move(folded), call());
@@ -115,18 +115,18 @@ class FoldWork {
   void encode(std::size_t first, std::size_t last, codec::Bytes& out) const {
     codec::encode(out, std::pair<std::uint64_t, std::uint64_t>(block_, offset_ + first * block_));
     encode_elements(first, last, out);
-    encode_shared(out);
+    shared_.encode(out);
   }
   void encode_elements(std::size_t first, std::size_t last, codec::Bytes& out) const {
     source_.encode(first * block_, end(last), out);
   }
-  void encode_shared(codec::Bytes& out) const { codec::encode(out, shared_); }
+  void encode_shared(codec::Bytes& out) const { shared_.encode_plain(out); }
   static FoldWork decode(std::span<const std::byte>& in) {
     const auto [block, offset] = codec::decode<std::pair<std::uint64_t, std::uint64_t>>(in);
     if (block == 0) throw Error("a block of no elements");
     Source source = Source::decode(in);
     if (source.size() / block > kMostBlocks) throw Error("more blocks than a reduction may have");
-    return FoldWork(std::move(source), codec::decode<Shared>(in), block, offset);
+    return FoldWork(std::move(source), Common<Shared>::decode(in), block, offset);
   }
   std::size_t most_per_piece() const {
     const std::size_t bytes = source_.bytes_each() * block_;
@@ -141,7 +141,7 @@ class FoldWork {
   }
 
   Source source_;
-  Shared shared_;
+  Common<Shared> shared_;
   std::uint64_t block_;
   std::uint64_t offset_;  // of the first element in the whole
 };

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <memory>
+#include <pp/blob.hpp>
 #include <pp/codec.hpp>
 #include <pp/job.hpp>
 #include <span>
@@ -83,7 +84,7 @@ class ResultJob : public Job {
     const auto& self = static_cast<const ResultJob&>(job);
     return self.outcome_.index() == kFailed ? std::get<kFailed>(self.outcome_).get() : nullptr;
   }
-  static bool store_encoded(Job& job, std::span<const std::byte> result) {
+  static bool store_encoded(Job& job, std::span<const std::byte> result, codec::Bytes* memory) {
     // Bytes that are the value: there is nothing to decode, and nobody's code to run.
     if constexpr (std::is_void_v<R>) {
       if (result.empty()) {
@@ -99,7 +100,8 @@ class ResultJob : public Job {
       }
     }
     typed(job).outcome_.template emplace<kEncodedValue>(
-        std::make_unique<codec::Bytes>(result.begin(), result.end()));
+        memory != nullptr ? std::make_unique<codec::Bytes>(std::move(*memory))
+                          : std::make_unique<codec::Bytes>(result.begin(), result.end()));
     return false;
   }
   static void decode(Job& job) {
@@ -143,7 +145,7 @@ class TypedJob final : public ResultJob<result_of<Callable>> {
   static constexpr JobKind kKind{
       &TypedJob::run,
       [](const Job& job, codec::Bytes& out) {
-        codec::encode(out, static_cast<const TypedJob&>(job).arguments_);
+        encode_arguments(out, static_cast<const TypedJob&>(job).arguments_);
       },
       &TypedJob::store_encoded,
       &TypedJob::store_failure,

@@ -49,6 +49,12 @@ struct Statistics {
   std::uint64_t messages = 0;  // about jobs, their results and the load
   std::uint64_t words = 0;     // about who is there: small, they ride in heartbeats
   std::uint64_t bytes = 0;     // all of it as it went out: sealed, with heartbeats
+
+  // Of what is shared, and of arguments and results too large to travel with their jobs:
+  std::uint64_t fetched = 0;        // that this node has fetched from others
+  std::uint64_t fetched_bytes = 0;  // of those
+  std::uint64_t reused = 0;         // times that a borrowed job needed one that was here already
+  std::uint64_t given_bytes = 0;    // that this node has given to others
 };
 
 // Parallel Python's table: job count, % of all jobs, job time sum, time per job, node; then elapsed

@@ -377,7 +377,7 @@ class TypedJob<Callable> final : public ResultJob<result_of<Callable>> {
   static constexpr JobKind kKind{
       &TypedJob::run,
       [](const Job& job, codec::Bytes& out) {
-        codec::encode(out, static_cast<const TypedJob&>(job).call_.arguments());
+        encode_arguments(out, static_cast<const TypedJob&>(job).call_.arguments());
       },
       &TypedJob::store_encoded,
       &TypedJob::store_failure,
@@ -401,7 +401,7 @@ template <class Callable>
 class EncodedCall final : public EncodedTask {
  public:
   explicit EncodedCall(std::span<const std::byte> arguments)
-      : call_(codec::decode_whole<arguments_of<Callable>>(arguments)) {
+      : call_(decode_arguments<arguments_of<Callable>>(arguments)) {
     call_.start();
   }
   Strand& strand() override { return call_.strand(); }
