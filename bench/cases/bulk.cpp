@@ -36,9 +36,12 @@ int bulk_pp(const Arguments& arguments) {
     const JobOptions elsewhere{.where = Where::not_here()};
     for (const std::size_t bytes : bulk_sizes(arguments)) {
       const std::size_t count = bytes / sizeof(std::uint64_t);
-      const Numbers numbers(count, 1);
-      emit_if_possible(arguments, "argument", bytes,
-                       [&] { runtime.submit<take>(elsewhere, numbers).get(); });
+      Numbers numbers(count, 1);
+      // Another content each time: the same would be there already.
+      emit_if_possible(arguments, "argument", bytes, [&] {
+        ++numbers.front();
+        runtime.submit<take>(elsewhere, numbers).get();
+      });
       emit_if_possible(arguments, "result", bytes,
                        [&] { runtime.submit<give>(elsewhere, count).get(); });
     }
