@@ -31,6 +31,7 @@ constexpr char kExamples[] = R"(Examples:
   pp-bench --list                           the cases, and who is asked
   pp-bench                                  all of them; the table goes to the standard output
   pp-bench --only 'fork|latency' --repeat 9 some of them, more often
+  pp-bench --only grain --without 'dask|Python'  without these peers
   pp-bench --json now.json --plots plots    and a file to keep, and charts as SVG
   pp-bench compare before.json now.json     what has changed by more than repetition explains
   pp-bench --quick                          does everything work? No figures for anybody
@@ -46,7 +47,7 @@ Exit code: 0; 1 something could not be measured; 2 the command line makes no sen
 
 struct Wish {
   bool list = false, quick = false;
-  std::string only;
+  std::string only, without;
   unsigned repeat = 0;
   long long limit = 300;  // seconds
   std::string json, plots;
@@ -101,15 +102,27 @@ Settings settings_for(const Wish& wish) {
   return settings;
 }
 
+std::regex pattern_of(const std::string& option, const std::string& text) {
+  try {
+    return std::regex(text);
+  } catch (const std::regex_error&) {
+    throw Error(option + " " + text + ": expected a regular expression");
+  }
+}
+
+// pp itself is always measured.
+void leave_out(const std::string& without, std::vector<Case>& cases) {
+  const std::regex pattern = pattern_of("--without", without);
+  for (Case& each : cases)
+    std::erase_if(each.contenders, [&pattern](const Contender& contender) {
+      return contender.who != "pp" && std::regex_search(contender.who, pattern);
+    });
+}
+
 std::vector<Case> chosen(const std::string& only) {
   std::vector<Case> cases = all_cases();
   if (only.empty()) return cases;
-  std::regex pattern;
-  try {
-    pattern = std::regex(only);
-  } catch (const std::regex_error&) {
-    throw Error("--only " + only + ": expected a regular expression that finds names of cases");
-  }
+  const std::regex pattern = pattern_of("--only", only);
   std::string names;
   for (const Case& each : cases) names += " " + each.name;
   std::erase_if(cases,
@@ -135,7 +148,8 @@ void write(const std::filesystem::path& file, const std::string& text) {
 }
 
 int measure(const Wish& wish) {
-  const std::vector<Case> cases = chosen(wish.only);
+  std::vector<Case> cases = chosen(wish.only);
+  if (!wish.without.empty()) leave_out(wish.without, cases);
   if (wish.list) return list(cases);
   const Settings settings = settings_for(wish);
   if (!wish.plots.empty()) std::filesystem::create_directories(wish.plots);
@@ -194,6 +208,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "pp-bench " PP_VERSION);
   app.add_flag("--list", wish.list, "Name the cases and measure nothing");
   app.add_option("--only", wish.only, "Cases whose name this regular expression finds");
+  app.add_option("--without", wish.without, "Leave out peers whose name this one finds");
   app.add_flag("--quick", wish.quick, "The smallest sizes: does it work, not how fast is it");
   app.add_option("--repeat", wish.repeat, "Repetitions (default 5, with --quick 2)")
       ->check(CLI::Range(1u, 1000u));
@@ -201,7 +216,7 @@ int run(int argc, char** argv) {
   app.add_option("--plots", wish.plots, "Write charts as SVG files into this folder");
   app.add_option("--lane", wish.lanes,
                  "A way between nodes: fabric, control, shm, or NAME:PP_VARIABLE=VALUE,... "
-                 "(may be repeated; default: fabric and control)");
+                 "(may be repeated; default: all three)");
   app.add_option("--shape", wish.shapes,
                  "NODESxWORKERS for what is measured over cores (may be repeated; default: up to "
                  "all cores, in one node and in nodes of one worker)");

@@ -48,6 +48,7 @@ TEST(PpBench, answers_nonsense_with_one_sentence_and_code_2) {
            {"--repeat", "0"},
            {"--only", "("},
            {"--only", "there is no such case"},
+           {"--without", "["},
            {"--lane", "nobody"},
            {"--shape", "2"},
            {"--limit", "soon"},
@@ -66,6 +67,13 @@ TEST(PpBench, answers_nonsense_with_one_sentence_and_code_2) {
 
 TEST(PpBench, names_the_cases_when_only_finds_none) {
   EXPECT_THAT(run({"--only", "nothing"}).err, AllOf(HasSubstr("nothing"), HasSubstr("latency")));
+}
+
+TEST(PpBench, leaves_out_peers_but_not_pp) {
+  const Said said = run({"--list", "--only", "^grain$", "--without", "dask|Python|pp"});
+  EXPECT_THAT(said.out, HasSubstr("    pp, oneTBB, OpenMPI\n"));
+  EXPECT_THAT(run({"--quick", "--repeat", "1", "--only", "^seal$", "--without", "."}).out,
+              Not(HasSubstr("memcpy")));
 }
 
 TEST(PpBench, measures_a_cluster_beside_its_yardsticks_and_skips_peers_by_name) {
