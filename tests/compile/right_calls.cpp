@@ -54,6 +54,9 @@ int take(std::unique_ptr<int> value) { return *value; }
 
 }  // namespace
 
+// Some fields named, and no warning of the others.
+pp::Options right_options() { return {.workers = 1, .name = "one"}; }
+
 double right_calls(pp::Runtime& rt) {
   const int base = 10;
   double sum = rt.submit([](int n, int to) { return n + to; }, base, 1).get();

@@ -21,38 +21,38 @@ enum class Role : std::uint8_t {
 struct Options {
   // Jobs at a time; Runtime::set_workers() changes it. Absent: as many as the affinity mask and the
   // cgroup's CPU quota allow. 0: this node runs none, others do. At most 1024. (PP_WORKERS)
-  std::optional<unsigned> workers;
+  std::optional<unsigned> workers{};
 
   Role role = Role::kDriver;  // PP_ROLE=driver|worker
 
   // Where to listen, "host:port"; port 0 takes any free one, an empty host (":7000", or nothing at
   // all) chooses the interfaces. (PP_LISTEN)
-  std::string listen;
+  std::string listen{};
 
   // Ways to find the others, all equal: one node that answers is enough to meet all.
   // By name or address; every address of a name is tried. (PP_PEERS=host:port,host:port)
-  std::vector<Address> peers;
+  std::vector<Address> peers{};
   // By multicast: "on", "off", or parts of "group=239.255.77.80,group6=ff02::7070,port=7707,
   // interfaces=eth0+eth1,ttl=1". Nobody without the key learns anything from it. (PP_DISCOVER)
   std::string discover = "on";
   // By a file with a host or host:port a line, read again when it changes. (PP_HOSTS_FILE)
-  std::string hosts_file;
+  std::string hosts_file{};
   // By a DNS name that stands for many addresses, "name:port". (PP_DNS)
-  std::optional<Address> dns;
+  std::optional<Address> dns{};
   // By a folder that all of them can write to: each leaves a file there. (PP_FOLDER)
-  std::string folder;
+  std::string folder{};
 
   // The cluster key, made by pp-keygen. A node with a key opens the network; one that is to be
   // found or to find others without a key is refused. (PP_KEY_FILE)
-  std::string key_file;
-  std::string interface;  // PP_IFACE=eth0
+  std::string key_file{};
+  std::string interface {};  // PP_IFACE=eth0
   std::string fabric =
       "tcp;ofi_rxm";  // PP_FABRIC: a libfabric provider, or "off" for the control connection alone
   // Nodes of the same user on one host exchange their data through memory that both map; off: as
   // with any other host. (PP_SHM=off)
   bool shared_memory = true;
-  std::string name;    // PP_NAME; empty: "host:pid"
-  std::string launch;  // PP_LAUNCH: nodes of different launches refuse each other
+  std::string name{};    // PP_NAME; empty: "host:pid"
+  std::string launch{};  // PP_LAUNCH: nodes of different launches refuse each other
 
   // A node of which nothing is heard for so long is suspected. At least 50 ms. (PP_SUSPECT)
   std::chrono::milliseconds suspect{1'000};
@@ -84,7 +84,7 @@ struct Options {
   // Of what was shared or was too large to travel with each job, a node keeps so many bytes that no
   // job of it needs at present, for the next that do; absent: an eighth of the memory, 4 GiB at
   // most. 0: nothing. (PP_CACHE, in MiB)
-  std::optional<std::size_t> cache_bytes;
+  std::optional<std::size_t> cache_bytes{};
 
   // A driver where nothing has moved for so long although something is waited for says what it
   // waits for, where that is, and since when; 0: never. A node that gets SIGUSR1 (in pp::run) says
@@ -98,7 +98,7 @@ struct Options {
   // Where a driver keeps what its maps have finished, so that a later run can go on from there;
   // empty: nowhere. Workers ignore it. A file that exists and is not empty is refused without
   // `resume`. (PP_JOBLOG)
-  std::string joblog;
+  std::string joblog{};
   // Go on from what that file holds; one that does not exist is begun. (PP_RESUME=on|off)
   bool resume = false;
 
