@@ -187,6 +187,7 @@ void DialPlan::refused(const Address& address, transport::RefusalReason reason, 
     case kGarbage:
       return s.put_off(address, now, kFirstSlowPause, kLongestSlowPause);
     case kFlood:
+    case kFabric:
       return;  // nobody's dial
   }
 }

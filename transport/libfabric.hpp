@@ -16,6 +16,9 @@ struct Libfabric {
   decltype(&::fi_fabric) fabric;
   decltype(&::fi_strerror) strerror;
 
+  // Tests hand a Fabric another table than library(), in front of it: all that follows goes through
+  // the tables of the objects that it makes, so no call for a message passes here.
+
   // Loaded by the first call, never unloaded. Throws pp::Error when it is not there. Any thread.
   static const Libfabric& library();
 };

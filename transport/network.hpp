@@ -125,6 +125,9 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
 
   // ---- network_fabric.cpp
   void open_fabric();
+  void open_first_fabric();
+  void tell_fabric_news();
+  Time fabric_nap_ends();
   bool fabric_due() const;
   void poll_fabric();
   void watch_fabric();
@@ -171,7 +174,8 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   Time next_fabric_poll_{};
   std::size_t fabric_users_ = 0;  // sessions
   FabricAddress fabric_address_;
-  std::string fabric_host_;     // where it is bound
+  std::string fabric_news_;  // what became of it, where that is not what was hoped for; told once
+  std::string fabric_host_;  // where it is bound
   bool several_hosts_ = false;  // published, until the first contact has shown which one works
   std::unique_ptr<MemoryDoor> door_;  // null: no memory is shared
   std::vector<Caller> callers_;

@@ -22,7 +22,37 @@ std::string in_mib(std::size_t bytes) { return std::to_string(bytes >> 20) + " M
 void NetworkTransport::open_fabric() {
   fabric_ = std::make_unique<Fabric>(fabric_options_);
   fabric_address_ = fabric_->address();
-  poller_.add(fabric_->wait_fd(), kFabricTag, true, false);
+  if (fabric_->wait_fd() >= 0) poller_.add(fabric_->wait_fd(), kFabricTag, true, false);
+}
+
+// A limit of locked memory is no reason not to work at all, nor is a host without any provider when
+// none was asked for by name. Everything else somebody must change.
+void NetworkTransport::open_first_fabric() {
+  try {
+    open_fabric();
+    if (fabric_->passed_over().empty()) return;
+    fabric_news_ = "data goes by provider '" + fabric_address_.provider +
+                   "', because better ones did not open: " + fabric_->passed_over();
+  } catch (const NoFabricError& error) {
+    if (error.lack == NoFabricError::Lack::kProvider && options_.fabric != "auto") throw;
+    fabric_news_ = std::string("data goes by the control connections: ") + error.what();
+  }
+}
+
+void NetworkTransport::tell_fabric_news() {
+  ++handled_;
+  handler_->on_refused({{fabric_host_, fabric_options_.port},
+                        RefusalReason::kFabric,
+                        true,
+                        printable(std::exchange(fabric_news_, {}))});
+}
+
+// Without a descriptor that tells, it is looked at again after a nap.
+Time NetworkTransport::fabric_nap_ends() {
+  const std::chrono::microseconds nap = fabric_->longest_nap();
+  if (nap == Fabric::kAnyNap) return Time::max();
+  next_fabric_poll_ = {};
+  return Clock::now() + nap;
 }
 
 // It costs a call of the system each time, in which a node whose peers are all in shared memory
@@ -82,7 +112,7 @@ void NetworkTransport::close_flooded_fabric(const std::string& how) {
   }
   fabric_->cut_off_all_callers(*this);
   removals_.clear();  // they go with it
-  poller_.remove(fabric_->wait_fd());
+  if (fabric_->wait_fd() >= 0) poller_.remove(fabric_->wait_fd());
   fabric_.reset();
   fabric_address_ = {};
   std::string then = "it was opened anew";

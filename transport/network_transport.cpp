@@ -115,7 +115,8 @@ void NetworkTransport::listen() {
   fabric_options_.port = options_.fabric_port;
   if (fabric_options_.port == 0 && options_.listen.port != 0)
     fabric_options_.port = static_cast<std::uint16_t>(options_.listen.port + 1);
-  open_fabric();
+  fabric_options_.library = options_.libfabric;
+  open_first_fabric();
 }
 
 // The address over which the first contact came goes in front of those that nobody has tried.
@@ -182,6 +183,7 @@ std::size_t NetworkTransport::poll(Time now, Handler& handler) {
   now_ = now;
   handler_ = &handler;
   handled_ = 0;
+  if (!fabric_news_.empty()) tell_fabric_news();
   for (Conversation* const c : stuck_) touch(*c);
   stuck_.clear();
   flush_dirty();
@@ -220,6 +222,7 @@ bool NetworkTransport::sleep(Time deadline) {
     return false;
   }
   deadline = std::min(deadline, next_timer_);
+  if (fabric_ != nullptr) deadline = std::min(deadline, fabric_nap_ends());
   if (!stuck_.empty()) deadline = std::min(deadline, Clock::now() + kFabricRetry);
   if (!memory_lanes_.empty() && (spin(deadline) || !memory_sleeps())) return false;
   events_seen_ = poller_.wait(deadline);

@@ -57,6 +57,8 @@ std::string_view to_string(RefusalReason reason) {
       return "timeout";
     case RefusalReason::kFlood:
       return "flood";
+    case RefusalReason::kFabric:
+      return "fabric";
   }
   return "unknown";
 }

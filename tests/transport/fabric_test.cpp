@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "fabric_pair.hpp"
 #include "stranger.hpp"
 #include "undisturbed.hpp"
 
@@ -30,88 +31,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
-
-// Keeps what it is told.
-struct Heard : FabricHandler {
-  std::function<void(std::span<std::byte>)> frame = [](std::span<std::byte>) {};
-  std::size_t frames = 0;
-  std::vector<std::pair<FabricPeer, std::string>> failed;
-
-  void on_frame(std::span<std::byte> bytes) override {
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % 8, 0u);
-    ++frames;
-    frame(bytes);
-  }
-  void on_send_failed(FabricPeer peer, std::string_view why) override {
-    failed.emplace_back(peer, why);
-  }
-};
-
-Fabric::Options here(std::uint16_t port = 0) { return {.host = "127.0.0.1", .port = port}; }
-
-// Two endpoints that know each other. The limit only ends a test that would hang.
-struct Pair {
-  Fabric left{here()};
-  Fabric right{here()};
-  FabricPeer to_right = left.add(right.address());
-  FabricPeer to_left = right.add(left.address());
-  Heard at_left, at_right;
-
-  bool until(const std::function<bool()>& done, seconds limit = seconds(60)) {
-    const auto end = steady_clock::now() + limit;
-    while (!done()) {
-      left.poll(at_left);
-      right.poll(at_right);
-      if (steady_clock::now() > end) return false;
-    }
-    return true;
-  }
-  bool connect() {
-    const std::array<std::byte, 8> hello{};
-    bool sent_right = false;
-    bool sent_left = false;
-    return until([&] {
-      if (!sent_right) sent_right = left.send(to_right, hello) == Fabric::Sent::kSent;
-      if (!sent_left) sent_left = right.send(to_left, hello) == Fabric::Sent::kSent;
-      return at_left.frames > 0 && at_right.frames > 0;
-    });
-  }
-};
-
-std::vector<std::byte> frame_of(std::uint64_t number, std::size_t bytes) {
-  std::vector<std::byte> frame(bytes, static_cast<std::byte>(number * 31 + bytes));
-  std::memcpy(frame.data(), &number, sizeof number);
-  return frame;
-}
-
-// Sends numbered frames with at most `window` not yet arrived; true when all arrived in order.
-struct Stream {
-  Fabric& from;
-  FabricPeer to;
-  Heard& heard;
-  std::function<std::size_t(std::uint64_t)> size;
-  std::uint64_t total;
-  std::uint64_t window;
-  std::uint64_t sent = 0;
-  std::uint64_t arrived = 0;
-  bool intact = true;
-
-  void listen() {
-    heard.frame = [this](std::span<std::byte> frame) {
-      const auto expected = frame_of(arrived, size(arrived));
-      intact = intact && frame.size() == expected.size() &&
-               std::memcmp(frame.data(), expected.data(), expected.size()) == 0;
-      ++arrived;
-    };
-  }
-  void push() {
-    while (sent < total && sent - arrived < window) {
-      if (from.send(to, frame_of(sent, size(sent))) != Fabric::Sent::kSent) return;
-      ++sent;
-    }
-  }
-  bool done() const { return arrived == total; }
-};
+using testing::frame_of;
+using testing::Heard;
+using testing::here;
+using testing::Pair;
+using testing::Stream;
 
 TEST(Fabric, frames_of_every_size_arrive_whole_and_in_order_both_ways) {
   Pair pair;

@@ -92,8 +92,8 @@ fi
 
 # 5. Each vendor stays behind its files.
 measure='(tests|bench)/.*'
-includes '<rdma/' | outside "transport/fabric\.cpp|transport/libfabric\.[ch]pp|$measure" |
-  breach 'libfabric lives in transport/fabric.cpp'
+includes '<rdma/' | outside "transport/(fabric|fabric_[a-z]+|registration|libfabric)\.[ch]pp|$measure" |
+  breach 'libfabric lives in transport/fabric*, registration and libfabric'
 includes '<(oneapi/)?tbb[/.]' | outside "runtime/executor\.cpp|$measure" |
   breach 'oneTBB lives in runtime/executor.cpp'
 includes '<sodium' |

@@ -12,6 +12,8 @@
 
 namespace pp::transport {
 
+struct Libfabric;
+
 // Every wait has a limit, and every limit a name. Seconds unless the type says otherwise.
 struct Limits {
   std::chrono::milliseconds connect{2000};     // TCP connect
@@ -46,14 +48,18 @@ struct NetworkOptions {
   Address listen;
   std::vector<Address> towards;                // who will be dialled
   std::string interface;                       // "eth0"; empty = choose
-  // "tcp;ofi_rxm" (default), another libfabric provider by name, or "off": the same sealed frames on the
-  // control connection and no fabric port open (protocol.md rule 28).
-  std::string fabric = "tcp;ofi_rxm";
+  // "auto": the best libfabric provider that opens here, which is that of a network card with transport
+  // of its own (verbs;ofi_rxm, efa, cxi, ...) before TCP's, and the control connection where none does. A
+  // provider by name or by its core's ("verbs"): that one. "off": the same sealed frames on the control
+  // connection and no fabric port open (protocol.md rule 28). Two nodes whose providers differ speak by
+  // the control connection.
+  std::string fabric = "auto";
   // Whether nodes of the same user on this host are spoken to through memory that both map, if they
   // want it too; it comes before the fabric and before the control connection.
   bool shared_memory = true;
   std::uint16_t fabric_port = 0;               // 0: control port + 1 if the control port was given, else any
   Limits limits;
+  const Libfabric* libfabric = nullptr;        // null: the system's; tests put theirs in front of it
 };
 
 // Opens the control port and the fabric endpoint. (Where there is no shared memory to be had, it goes

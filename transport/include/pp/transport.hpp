@@ -63,6 +63,7 @@ enum class RefusalReason {
   kTooMany,         // too many unproven connections
   kTimeout,         // connected, but the handshake was not finished in time
   kFlood,           // strangers took more of the fabric's open port than they may; never said to a peer
+  kFabric,          // libfabric did not open as was hoped for; told once, of no peer, never said to one
 };
 std::string_view to_string(RefusalReason reason);
 
