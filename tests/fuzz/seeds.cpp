@@ -316,16 +316,16 @@ void put_beacons(Corpus& corpus) {
 void put_gossip(Corpus& corpus) {
   using namespace pp::discovery;
   const auto member = [](std::uint8_t number, pp::MemberState state) {
-    Member member{{},
-                  "host:" + std::to_string(number),
-                  {{"10.0.0.1", 7400}, {"fd00::1", 1}},
-                  3,
-                  number % 2 == 0,
-                  "monday",
-                  number,
-                  state};
-    member.node.bytes.fill(number);
-    return member;
+    Member one{{},
+               "host:" + std::to_string(number),
+               {{"10.0.0.1", 7400}, {"fd00::1", 1}},
+               3,
+               number % 2 == 0,
+               "monday",
+               number,
+               state};
+    one.node.bytes.fill(number);
+    return one;
   };
   Word word{Word::Kind::kHeartbeat, 3, 0x0123456789abcdef, 20, 7, {}, {1, 2, 3}, {}, false};
   corpus.put("gossip", "heartbeat", encode(word));

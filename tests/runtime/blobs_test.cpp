@@ -99,7 +99,9 @@ TEST(BlobStore, forgets_what_was_asked_for_the_longest_ago) {
   std::vector<BlobId> ids;
   for (unsigned i = 0; i < 3; ++i) {
     ids.push_back(store.put(Blob::make(bytes_of(1000, i)))->id());
-    if (i == 1) EXPECT_NE(store.find(ids[0]), nullptr);  // used
+    if (i == 1) {
+      EXPECT_NE(store.find(ids[0]), nullptr);  // used
+    }
   }
   EXPECT_NE(store.find(ids[0]), nullptr);
   EXPECT_EQ(store.find(ids[1]), nullptr);
