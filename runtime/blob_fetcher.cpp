@@ -5,8 +5,6 @@
 #include <new>
 #include <utility>
 
-#include "large_pages.hpp"
-
 namespace pp::runtime {
 
 namespace {
@@ -146,7 +144,7 @@ BlobFetcher::Took BlobFetcher::take_piece(const NodeId& from, const BlobId& id, 
     // announced size costs is bounded by what has arrived.
     if (fetch.bytes.capacity() < id.size) {
       fetch.bytes.reserve(static_cast<std::size_t>(id.size));
-      use_large_pages(fetch.bytes.data(), static_cast<std::size_t>(id.size));
+      codec::use_large_pages(fetch.bytes.data(), static_cast<std::size_t>(id.size));
     }
   } catch (const std::bad_alloc&) {
     failed_.push_back(id);

@@ -200,6 +200,8 @@ T read_bulk(Reader& reader) {
   const std::byte* from = reader.take(count * sizeof(typename T::value_type));
   T container;
   container.reserve(count);
+  const std::size_t size = count * sizeof(typename T::value_type);
+  if (size >= kLarge) codec::use_large_pages(container.data(), size);
   for (std::size_t done = 0; done < count;) {
     const std::size_t piece = std::min(kPiece, count - done);
     container.resize(done + piece);

@@ -1,16 +1,14 @@
 // Large pages: memory for much that comes at once, without a page fault every 4 KiB.
-#pragma once
-
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <pp/archive.hpp>
 
-namespace pp::runtime {
+namespace pp::codec {
 
-// Asks that memory not written to yet is mapped in large pages where it can be. A hint: at 1 GB/s
-// page faults of 4 KiB cost a quarter of the thread that receives.
-inline void use_large_pages(void* begin, std::size_t size) {
+void use_large_pages(void* begin, std::size_t size) noexcept {
   constexpr std::uintptr_t kPage = std::uintptr_t{2} << 20;
   const auto address = reinterpret_cast<std::uintptr_t>(begin);
   const std::uintptr_t first = (address + kPage - 1) / kPage * kPage;
@@ -18,4 +16,13 @@ inline void use_large_pages(void* begin, std::size_t size) {
   if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
 }
 
-}  // namespace pp::runtime
+// Before what is there is copied over: its pages are touched then.
+void grow_large(Bytes& out, std::size_t size) {
+  Bytes grown;
+  grown.reserve(out.size() + std::max(out.size(), size));
+  use_large_pages(grown.data(), grown.capacity());
+  grown.insert(grown.end(), out.begin(), out.end());
+  out.swap(grown);
+}
+
+}  // namespace pp::codec
