@@ -14,8 +14,11 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 38;
 
 }  // namespace
 
-void BlobFetcher::need(const BlobId& id, const NodeId& owner) {
-  Fetch& fetch = fetches_[id];
+void BlobFetcher::need(const BlobId& id, const NodeId& owner, Proof proof) {
+  const auto [entry, is_new] = fetches_.try_emplace(id);
+  Fetch& fetch = entry->second;
+  if (is_new) fetch.proof = proof;
+  if (!is_new && fetch.proof == Proof::kSender) return;
   if (std::find(fetch.owners.begin(), fetch.owners.end(), owner) == fetch.owners.end())
     fetch.owners.push_back(owner);
 }
@@ -138,13 +141,15 @@ BlobFetcher::Took BlobFetcher::take_piece(const NodeId& from, const BlobId& id, 
   if (at != fetch.bytes.size() || at >= fetch.asked + (id.size == 0 ? 1 : 0) ||
       bytes.size() > id.size - at || (bytes.empty() && id.size > 0))
     return Took::kNotNow;
+  if (fetch.proof == Proof::kSender && from != source(fetch)) return Took::kNotNow;
   try {
     if (id.size > kMostBytes) throw std::bad_alloc();
     // Not filled with zeros first: memory that nothing was written to is none yet, so what an
     // announced size costs is bounded by what has arrived.
-    if (fetch.bytes.capacity() < id.size) {
+    if (id.size >= codec::kLarge && fetch.bytes.capacity() < id.size) {
+      fetch.bytes = codec::large_room(static_cast<std::size_t>(id.size));
+    } else {
       fetch.bytes.reserve(static_cast<std::size_t>(id.size));
-      codec::use_large_pages(fetch.bytes.data(), static_cast<std::size_t>(id.size));
     }
   } catch (const std::bad_alloc&) {
     failed_.push_back(id);
@@ -154,12 +159,13 @@ BlobFetcher::Took BlobFetcher::take_piece(const NodeId& from, const BlobId& id, 
   fetch.mixed |= fetch.sender.has_value() && *fetch.sender != from;
   fetch.sender = from;
   fetch.bytes.insert(fetch.bytes.end(), bytes.begin(), bytes.end());
-  fetch.hasher.add(std::span(fetch.bytes).subspan(static_cast<std::size_t>(at)));
+  if (fetch.proof == Proof::kName)
+    fetch.hasher.add(std::span(fetch.bytes).subspan(static_cast<std::size_t>(at)));
   fetch.asked = std::max<std::uint64_t>(fetch.asked, fetch.bytes.size());
   if (fetch.under_way > 0) --fetch.under_way;
   fetch.progress = now;
   if (fetch.bytes.size() < id.size) return Took::kMore;
-  if (fetch.hasher.finish() == id.hash) return Took::kWhole;
+  if (fetch.proof == Proof::kSender || fetch.hasher.finish() == id.hash) return Took::kWhole;
   if (fetch.mixed || fetch.instead) {
     const bool mixed = fetch.mixed;
     begin_anew(fetch);

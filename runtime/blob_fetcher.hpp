@@ -22,7 +22,8 @@ namespace pp::runtime {
 // come. So a blob of any size never fills a queue that small messages wait in, several come side by
 // side, and a lost session costs no more than asking again: that is why none of these messages is
 // numbered (compare link.hpp). Pieces of one blob are asked for in order and of one node at a time,
-// and hashed as they come; nobody sees the bytes before the whole is known to have its name.
+// and hashed as they come; nobody sees the bytes before the whole is known to have its name, or, if
+// it has none of that kind, to come from the one that was asked.
 //
 // Whom: the node that named the blob (its owner). That one may name another one to ask instead,
 // which has it or is getting it just now; when nothing comes from there for a while, or that one is
@@ -45,8 +46,15 @@ class BlobFetcher {
   BlobFetcher() = default;
   explicit BlobFetcher(const Limits& limits) : limits_(limits) {}
 
-  // It is needed, and `owner` has it. Whoever is named later is asked when the first fails.
-  void need(const BlobId& id, const NodeId& owner);
+  // Why what has come is believed.
+  enum class Proof : std::uint8_t {
+    kName,    // it has the hash that it is called by, whoever sent it
+    kSender,  // who was asked for it has sent it, and nobody else can: its name is no hash
+              // (result_name.hpp)
+  };
+  // It is needed, and `owner` has it. Whoever is named later is asked when the first fails; not for
+  // what its sender has to prove.
+  void need(const BlobId& id, const NodeId& owner, Proof proof = Proof::kName);
   // It is not needed any more.
   void forget(const BlobId& id) { fetches_.erase(id); }
   bool needs(const BlobId& id) const { return fetches_.contains(id); }
@@ -105,6 +113,7 @@ class BlobFetcher {
     std::optional<NodeId> instead;  // of it, this one
     bool insist = false;
     bool mixed = false;  // more than one has sent something
+    Proof proof = Proof::kName;
     std::optional<NodeId> sender;
     codec::Bytes bytes;
     ContentHasher hasher;

@@ -37,6 +37,8 @@ class BorrowedJob final : public Job {
     virtual const std::string& node_name() const = 0;
     // Results that take more bytes than this travel as blobs.
     virtual std::size_t eager_bytes() const = 0;
+    // What such a one is called, if it takes so many.
+    virtual BlobId name_result(const BorrowedJob& job, std::size_t size) const = 0;
   };
 
   // `function` and `desk` must outlive it.

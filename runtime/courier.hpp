@@ -33,6 +33,7 @@
 #include "messages.hpp"
 #include "prefetch.hpp"
 #include "queue.hpp"
+#include "result_name.hpp"
 #include "thief.hpp"
 #include "victim.hpp"
 #include "workforce.hpp"
@@ -65,6 +66,7 @@ class Courier final : public Crew::Outside,
     // Of blobs that are not in use so many bytes are kept.
     std::size_t most_cached = std::size_t{1} << 30;
     std::uint64_t spread_least = BlobSpread::kLeast;
+    ResultSecret result_secret{};  // this process's own
   };
 
   using Sources = std::vector<std::unique_ptr<discovery::Discovery>>;
@@ -163,6 +165,9 @@ class Courier final : public Crew::Outside,
   void completed(BorrowedJob& job) override;
   const std::string& node_name() const override { return transport_->self().name; }
   std::size_t eager_bytes() const override { return parts_.eager; }
+  BlobId name_result(const BorrowedJob& job, std::size_t size) const override {
+    return result_name(transport_->self().node, job.owner, job.number, size, parts_.result_secret);
+  }
 
  private:
   // What belongs to a result, until its owner has it.

@@ -181,14 +181,17 @@ void Courier::await_result(const messages::Result& result, const NodeId& borrowe
     return result_is_here(at);
   }
   for (const auto& [id, place] : result.blobs) {
-    BlobPtr blob = store_.find(id);
+    const bool is_its_own = place == Luggage::kWhole &&
+                            is_result_name(id, borrower, transport_->self().node, result.number);
+    BlobPtr blob = is_its_own ? nullptr : store_.find(id);
     if (blob != nullptr && place == Luggage::kWhole) {
       at->value.assign(blob->bytes().begin(), blob->bytes().end());
     } else if (blob != nullptr) {
       at->here.push_back({place, std::move(blob)});
     } else {
       wanted_blobs_[id].results.emplace_back(at, place);
-      fetcher_.need(id, borrower);
+      fetcher_.need(id, borrower,
+                    is_its_own ? BlobFetcher::Proof::kSender : BlobFetcher::Proof::kName);
       ++at->missing;
     }
   }
@@ -231,6 +234,7 @@ std::vector<std::uint64_t> Courier::give_up_results(
 // ---- fetching
 
 void Courier::fetch_blobs(Clock::time_point now) {
+  codec::give_back_large(now);
   for (const BlobId& id : fetcher_.take_failed()) blob_failed(id);
   if (fetcher_.open() == 0) return;
   std::map<NodeId, std::vector<messages::Want>> wants;

@@ -95,6 +95,7 @@ struct Particulars {
 
 struct BlobId {
   # A string of bytes by its name: BLAKE2b over a tree of leaves (content_hash.hpp), as four numbers, lowest byte first.
+  # A result, which only its owner reads, has a name of its own instead (result_name.hpp).
   hash0 @0 :UInt64;
   hash1 @1 :UInt64;
   hash2 @2 :UInt64;

@@ -151,6 +151,7 @@ std::unique_ptr<Courier> Node::make_courier(std::unique_ptr<transport::Transport
   if (!transport) return nullptr;
   Courier::Sources sources = open_sources(options_, transport->self(), log_);
   Courier::Parts parts{queue_, log_, functions_, home_, black_box_.get()};
+  parts.result_secret = NodeId::random().bytes;
   parts.most_cached = options_.cache_bytes.value_or(usual_cache());
   return std::make_unique<Courier>(options_, std::move(transport), std::move(sources), parts);
 }

@@ -12,6 +12,7 @@
 #include "blob_fetcher.hpp"
 #include "blob_spread.hpp"
 #include "blob_store.hpp"
+#include "result_name.hpp"
 
 namespace pp::runtime {
 namespace {
@@ -290,6 +291,85 @@ TEST_F(Fetching, wrong_content_is_noticed_before_anybody_sees_it) {
   EXPECT_EQ(give_all(), Took::kWhole);
   EXPECT_EQ(fetcher_.take(id_), bytes_);
 }
+
+TEST_F(Fetching, what_its_sender_has_to_prove_comes_from_that_one_alone) {
+  const BlobId result =
+      result_name(owner_, node(9), 7, bytes_.size(), {});  // no hash of these bytes
+  fetcher_.need(result, owner_, BlobFetcher::Proof::kSender);
+  fetcher_.need(result, other_);  // says that it is its own
+  const std::span<const std::byte> some = std::span(bytes_).first(1000);
+  fetcher_.poll(now_);
+  EXPECT_EQ(fetcher_.take_piece(other_, result, 0, some, now_), Took::kNotNow);
+  EXPECT_EQ(fetcher_.take_piece(owner_, result, 0, some, now_), Took::kMore);
+  EXPECT_EQ(fetcher_.take_piece(other_, result, 1000, some, now_), Took::kNotNow);
+  EXPECT_EQ(fetcher_.take_piece(owner_, result, 1000, std::span(bytes_).subspan(1000), now_),
+            Took::kWhole);
+  EXPECT_EQ(fetcher_.take(result), bytes_);
+}
+
+TEST_F(Fetching, what_its_sender_has_to_prove_fails_with_it) {
+  const BlobId result = result_name(owner_, node(9), 7, bytes_.size(), {});
+  fetcher_.need(result, owner_, BlobFetcher::Proof::kSender);
+  fetcher_.need(result, other_);
+  fetcher_.forget(id_);
+  fetcher_.gone(owner_);
+  EXPECT_EQ(fetcher_.take_failed(), std::vector{result});
+  EXPECT_TRUE(fetcher_.poll(now_).empty());
+}
+
+TEST(ResultName, tells_its_owner_whose_it_is_and_nobody_else_what_it_is_called) {
+  const ResultSecret secret{1, 2, 3}, another{1, 2, 4};
+  const BlobId id = result_name(node(1), node(2), 7, 100, secret);
+  EXPECT_EQ(id.size, 100U);
+  EXPECT_TRUE(is_result_name(id, node(1), node(2), 7));
+  EXPECT_FALSE(is_result_name(id, node(3), node(2), 7));
+  EXPECT_FALSE(is_result_name(id, node(1), node(3), 7));
+  EXPECT_FALSE(is_result_name(id, node(1), node(2), 8));
+  EXPECT_FALSE(is_result_name(BlobId{content_hash(bytes_of(100)), 100}, node(1), node(2), 7));
+  EXPECT_NE(id, result_name(node(1), node(2), 7, 100, another));
+  EXPECT_NE(id, result_name(node(1), node(2), 8, 100, secret));
+}
+
+// ---- memory
+
+TEST(LargeMemory, what_was_put_aside_is_taken_by_the_next_that_needs_as_much) {
+  constexpr std::size_t kSize = 3 * codec::kLarge;
+  codec::Bytes first = codec::large_room(kSize);
+  first.resize(kSize);
+  const std::byte* const where = first.data();
+  codec::put_aside(std::move(first));
+  EXPECT_NE(codec::large_room(kSize + 1).data(), where);      // too small
+  EXPECT_NE(codec::large_room(codec::kLarge).data(), where);  // too large
+  codec::Bytes second = codec::large_room(kSize - 1000);
+  EXPECT_EQ(second.data(), where);
+  EXPECT_TRUE(second.empty());
+}
+
+TEST(LargeMemory, what_nobody_takes_goes_back) {
+  constexpr std::size_t kSize = 5 * codec::kLarge;
+  const auto now = std::chrono::steady_clock::now();
+  codec::Bytes first = codec::large_room(kSize);
+  const std::size_t room = first.capacity();
+  codec::put_aside(std::move(first));
+  codec::give_back_large(now);
+  first = codec::large_room(kSize - 1000);
+  EXPECT_EQ(first.capacity(), room);  // it was still there
+  codec::put_aside(std::move(first));
+  codec::give_back_large(now + 1h);
+  EXPECT_EQ(codec::large_room(kSize - 1000).capacity(), kSize - 1000);
+}
+
+TEST(LargeMemory, growing_keeps_what_is_there) {
+  codec::Bytes bytes = bytes_of(codec::kLarge);
+  const codec::Bytes before = bytes;
+  codec::append(bytes, before.data(), before.size());
+  ASSERT_EQ(bytes.size(), 2 * before.size());
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), bytes.begin()));
+  EXPECT_TRUE(std::equal(before.begin(), before.end(),
+                         bytes.begin() + static_cast<std::ptrdiff_t>(before.size())));
+}
+
+// ---- the rest of fetching
 
 TEST_F(Fetching, fails_when_nobody_who_was_named_has_it) {
   fetcher_.not_here(other_, id_);  // was not asked

@@ -10,13 +10,12 @@
 #include <cstdint>
 #include <cstring>
 #include <pp/error.hpp>
+#include <pp/large_memory.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace pp::codec {
-
-using Bytes = std::vector<std::byte>;
 
 class OutArchive;  // what a user's `serialize` is handed when its object leaves ...
 class InArchive;   // ... and when it arrives
@@ -39,16 +38,6 @@ class DecodeError : public Error {
  private:
   std::size_t offset_;
 };
-
-// From so many bytes on it pays to ask for large pages.
-inline constexpr std::size_t kLarge = std::size_t{4} << 20;
-
-// Asks that memory not written to yet is mapped in large pages where it can be. A hint: touching 64
-// MiB for the first time takes 20 ms in pages of 4 KiB, and 5 in large ones.
-void use_large_pages(void* begin, std::size_t size) noexcept;
-
-// Room for at least `size` more bytes, in large pages.
-void grow_large(Bytes& out, std::size_t size);
 
 // Out of line: inlined, the vector's growth makes g++ 12 warn of overflows that cannot be, and
 // every caller large.

@@ -40,6 +40,7 @@ class Blob {
   // What has arrived and was found to have this name.
   Blob(const BlobId& id, codec::Bytes bytes, std::vector<BlobPtr> mentions = {})
       : id_(id), bytes_(std::move(bytes)), mentions_(std::move(mentions)) {}
+  ~Blob() { codec::put_aside(std::move(bytes_)); }
   Blob(const Blob&) = delete;
   Blob& operator=(const Blob&) = delete;
 
@@ -78,7 +79,7 @@ class Blob {
   };
 
   const BlobId id_;
-  const codec::Bytes bytes_;
+  codec::Bytes bytes_;  // never changed while it lives
   // Guards what follows; held while a value is decoded, so that nobody does it twice. Recursive:
   // the user's own functions are called then.
   mutable std::recursive_mutex mutex_;

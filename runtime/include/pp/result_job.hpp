@@ -112,6 +112,7 @@ class ResultJob : public Job {
       self.outcome_.template emplace<kValue>();
     } else {
       self.outcome_.template emplace<kValue>(codec::decode_whole<R>(*encoded));
+      codec::put_aside(std::move(*encoded));
     }
   }
 
