@@ -34,7 +34,7 @@ Bytes make(std::uint64_t size) { return Bytes(size, 7); }
 // Two nodes in this process; jobs that may not run on the first run on the other.
 class Pair {
  public:
-  explicit Pair(const std::string& fabric) {
+  Pair(const std::string& fabric, bool memory) {
     char name[] = "/tmp/pp-bench-XXXXXX";
     directory_ = mkdtemp(name);
     pp::Options options;
@@ -42,6 +42,7 @@ class Pair {
     options.listen = "127.0.0.1:0";
     options.key_file = directory_ / "key";
     options.fabric = fabric;
+    options.shared_memory = memory;
     options.discover = "off";
     options.cache_bytes = 0;  // or the second time would cost nothing
     pp::ClusterKey::generate().save(options.key_file);
@@ -69,8 +70,8 @@ void count(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 
-void shared_object(benchmark::State& state, const std::string& fabric) {
-  Pair pair(fabric);
+void shared_object(benchmark::State& state, const std::string& fabric, bool memory = false) {
+  Pair pair(fabric, memory);
   std::uint8_t turn = 0;
   for (auto _ : state) {
     state.PauseTiming();  // sharing is done once for however many nodes
@@ -81,8 +82,8 @@ void shared_object(benchmark::State& state, const std::string& fabric) {
   count(state);
 }
 
-void argument(benchmark::State& state, const std::string& fabric) {
-  Pair pair(fabric);
+void argument(benchmark::State& state, const std::string& fabric, bool memory = false) {
+  Pair pair(fabric, memory);
   std::uint8_t turn = 0;
   for (auto _ : state) {
     state.PauseTiming();
@@ -93,8 +94,8 @@ void argument(benchmark::State& state, const std::string& fabric) {
   count(state);
 }
 
-void result(benchmark::State& state, const std::string& fabric) {
-  Pair pair(fabric);
+void result(benchmark::State& state, const std::string& fabric, bool memory = false) {
+  Pair pair(fabric, memory);
   const auto size = static_cast<std::uint64_t>(state.range(0));
   for (auto _ : state)
     if (pair.owner().submit<make>(pair.away(), size).get().size() != size) std::abort();
@@ -185,8 +186,13 @@ void sizes(benchmark::internal::Benchmark* bench) {
 
 BENCHMARK_CAPTURE(shared_object, fabric, "tcp;ofi_rxm")->Apply(sizes);
 BENCHMARK_CAPTURE(shared_object, control, "off")->Apply(sizes);
+BENCHMARK_CAPTURE(shared_object, memory, "off", true)->Apply(sizes);
 BENCHMARK_CAPTURE(argument, fabric, "tcp;ofi_rxm")->Apply(sizes);
+BENCHMARK_CAPTURE(argument, control, "off")->Apply(sizes);
+BENCHMARK_CAPTURE(argument, memory, "off", true)->Apply(sizes);
 BENCHMARK_CAPTURE(result, fabric, "tcp;ofi_rxm")->Apply(sizes);
+BENCHMARK_CAPTURE(result, control, "off")->Apply(sizes);
+BENCHMARK_CAPTURE(result, memory, "off", true)->Apply(sizes);
 BENCHMARK_CAPTURE(raw_tcp, sealed, true)->Apply(sizes);
 BENCHMARK_CAPTURE(raw_tcp, plain, false)->Apply(sizes);
 BENCHMARK(copy)->Apply(sizes);

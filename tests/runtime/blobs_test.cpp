@@ -81,6 +81,16 @@ TEST(ContentHash, is_the_same_however_the_bytes_are_handed_over) {
   }
 }
 
+TEST(ContentHash, of_much_is_the_same_by_several_threads) {
+  for (const std::size_t size : {(std::size_t{16} << 20) - 1, std::size_t{16} << 20,
+                                 (std::size_t{27} << 20) + 123'457, std::size_t{40} << 20}) {
+    const codec::Bytes bytes = bytes_of(size);
+    ContentHasher alone;
+    alone.add(bytes);
+    EXPECT_EQ(content_hash(bytes), alone.finish()) << size;
+  }
+}
+
 TEST(ContentHash, another_byte_or_length_is_another_name) {
   codec::Bytes bytes = bytes_of(300'000);
   const ContentHash before = content_hash(bytes);

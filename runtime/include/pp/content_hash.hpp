@@ -27,6 +27,11 @@ class ContentHasher {
 
   // Parts of a multiple of 8 * kLeafBytes are taken without a copy, and fastest.
   void add(std::span<const std::byte> part);
+  // So much will be added: no memory is asked for meanwhile, if that comes in whole leaves.
+  void expect(std::size_t bytes);
+  // Takes over what `next` was given, as if it had been added here. REQUIRES: only whole leaves were
+  // added here.
+  void append(ContentHasher&& next);
   // Of all that was added. Nothing is added afterwards.
   ContentHash finish();
 
@@ -38,6 +43,7 @@ class ContentHasher {
   std::vector<std::uint8_t> leaves_;  // 32 bytes each
 };
 
+// Of much, by a few threads for the moment: whoever asks waits, and the courier does.
 ContentHash content_hash(std::span<const std::byte> bytes);
 
 }  // namespace pp::runtime
