@@ -10,7 +10,7 @@ namespace {
 
 // What one proven session may add: the frames of its window that wait in the provider for a buffer
 // of ours, its connection, and one that is being set up in its place.
-constexpr std::size_t kSessionsBytes = std::size_t{1} << 20;
+constexpr std::size_t kSessionsBytes = std::size_t{3} << 19;
 constexpr std::size_t kSessionsCallers = 2;
 
 constexpr std::chrono::microseconds kPollEvery{50};  // while nobody's data goes that way

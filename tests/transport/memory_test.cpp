@@ -222,7 +222,7 @@ TEST_F(SharedMemoryOf, a_peer_that_died_is_read_to_the_end) {
   // More frames than are taken at a time: one for each message, as each is sent by itself.
   Node a = open(), b = open();
   connect(a, b);
-  constexpr std::size_t kCount = 60;  // the window has 64
+  constexpr std::size_t kCount = 60;  // the window has 128
   for (std::uint64_t i = 0; i < kCount; ++i) {
     a.transport->send(a.session(), bytes_of(i, 64));
     a.transport->poll(Clock::now(), a.diary);

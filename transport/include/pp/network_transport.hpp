@@ -28,7 +28,7 @@ struct Limits {
   std::chrono::microseconds spin{20};
   std::uint32_t unproven = 64;                 // connections under handshake (protocol.md rule 26)
   std::uint32_t unproven_per_source = 8;
-  std::uint32_t credit_frames = 64;            // data frames a peer may have in flight towards us
+  std::uint32_t credit_frames = 128;           // data frames a peer may have in flight towards us
   // The fabric accepts everybody before our proof (protocol.md rule 28). Past either limit it is
   // closed, the sessions on it with it, and opened anew; the fourth time within an hour it stays
   // closed and data goes by the control connections. Each proven session may add some to both.
