@@ -29,7 +29,8 @@ struct Shelf {
   std::atomic<bool> any{false};
 };
 Shelf& shelf() {
-  static Shelf shelf;
+  // Never destroyed: a global of the program's may hold the last blob.
+  static Shelf& shelf = *new Shelf;
   return shelf;
 }
 

@@ -29,8 +29,8 @@ class ContentHasher {
   void add(std::span<const std::byte> part);
   // So much will be added: no memory is asked for meanwhile, if that comes in whole leaves.
   void expect(std::size_t bytes);
-  // Takes over what `next` was given, as if it had been added here. REQUIRES: only whole leaves were
-  // added here.
+  // Takes over what `next` was given, as if it had been added here. REQUIRES: only whole leaves
+  // were added here.
   void append(ContentHasher&& next);
   // Of all that was added. Nothing is added afterwards.
   ContentHash finish();

@@ -46,8 +46,8 @@ struct Options {
   // found or to find others without a key is refused. (PP_KEY_FILE)
   std::string key_file{};
   std::string interface {};  // PP_IFACE=eth0
-  // PP_FABRIC: "auto" for the best libfabric provider here, one by name ("verbs", "tcp;ofi_rxm"), or
-  // "off" for the control connection alone
+  // PP_FABRIC: "auto" for the best libfabric provider here, one by name ("verbs", "tcp;ofi_rxm"),
+  // or "off" for the control connection alone
   std::string fabric = "auto";
   // Nodes of the same user on one host exchange their data through memory that both map; off: as
   // with any other host. (PP_SHM=off)
