@@ -108,6 +108,7 @@ struct Neighbourhood::State final : Membership::Outside, Discovery::Listener {
   void begin_rest(SessionId id, Session& session);
   bool end_rest(const NodeId& node);
   void heard_rest(SessionId id, Session& session, Word::Kind kind);
+  milliseconds agreed() const { return limits.used_sessions_stay ? kRestAgreed : kRestLimit; }
 
   transport::Transport& transport;
   const Limits limits;
@@ -358,7 +359,7 @@ bool Neighbourhood::State::may_rest(SessionId id, const Session& session,
 
 void Neighbourhood::State::begin_rest(SessionId id, Session& session) {
   session.resting = now;
-  next_rest = std::min(next_rest, now + kRestAgreed);
+  next_rest = std::min(next_rest, now + agreed());
   const auto known = by_node.find(session.node);
   if (known != by_node.end() && known->second == id) by_node.erase(known);
   listener.on_rest(id);
@@ -371,7 +372,7 @@ void Neighbourhood::State::rest() {
   std::vector<SessionId> over;
   for (auto& [id, session] : sessions) {
     if (session.resting) {
-      if (now - *session.resting >= kRestAgreed) over.push_back(id);
+      if (now - *session.resting >= agreed()) over.push_back(id);
     } else if (may_rest(id, session, limits.unused)) {
       Word ask;
       ask.kind = Word::Kind::kRestAsk;
@@ -386,7 +387,7 @@ void Neighbourhood::State::rest() {
 void Neighbourhood::State::heard_rest(SessionId id, Session& session, Word::Kind kind) {
   if (!session.resting && !may_rest(id, session, limits.unused / 2)) {
     // We need it after all, but the other side, which we had asked, does not listen on it any more.
-    if (kind == Word::Kind::kRestYes && session.rest_asked)
+    if (kind == Word::Kind::kRestYes && session.rest_asked && limits.used_sessions_stay)
       transport.hang_up(id, "it was about to be closed");
     return;
   }

@@ -32,6 +32,9 @@ class Neighbourhood {
     std::size_t mesh = 16;
     // A session that is neither a neighbour's nor used for so long is closed.
     std::chrono::milliseconds unused{10'000};
+    // What is begun on a session while the two agree to close it is not lost with it. Off only for
+    // a simulation that shows what would be.
+    bool used_sessions_stay = true;
   };
 
   class Listener {
