@@ -10,6 +10,12 @@ namespace {
 
 constexpr std::chrono::seconds kLoadEvery{1};
 constexpr std::chrono::milliseconds kOverslept{50};
+// Who waits for a result looks out for so long before it sleeps: about two round trips in which
+// somebody has to be woken.
+constexpr std::chrono::microseconds kLookOut{250};
+// Between two looks: past this somebody else has run on this core.
+constexpr std::chrono::microseconds kInterrupted{200};
+constexpr unsigned kLooksPerYield = 4;
 constexpr std::size_t kResultsPerMessage = 64 * 1024;  // bytes, about
 constexpr std::size_t kResultsPerTurn = 1024 * 1024;   // likewise
 
@@ -76,11 +82,84 @@ void Courier::stop() {
 
 void Courier::run() {
   for (;;) {
-    const Clock::time_point now = Clock::now();
-    const Clock::time_point due = step(now);
-    if (due == Clock::time_point::max()) break;
-    if (due > now) readable_ = transport_->wait(due);
+    Clock::time_point due;
+    {
+      const auto watch = relief_.watch();
+      const Clock::time_point now = Clock::now();
+      due = step(now);
+      if (due == Clock::time_point::max()) return;
+      if (due <= now) continue;
+      if (!relief_.expected() || stopping_.load(std::memory_order_relaxed)) {
+        relief_.sleeps(true);
+        readable_ = transport_->wait(due);
+        relief_.sleeps(false);
+        continue;
+      }
+      // Only a wait tells of sources of addresses: this one does not sleep.
+      readable_ = transport_->wait(now);
+      if (readable_) stirred_.store(true, std::memory_order_relaxed);
+    }
+    relief_.rest(due);
   }
+}
+
+// For something that happened on a thread which looks for work, or helps, in a moment.
+void Courier::nudge() noexcept {
+  stirred_.store(true, std::memory_order_release);
+  transport_->wake();
+}
+
+// While the courier's own thread rests, whoever submits is expected to wait next, and to do itself
+// what it has called for; not so if it calls once more first.
+void Courier::wake() noexcept {
+  nudge();
+  if (relief_.resting() && !relief_.anybody() && called_.exchange(true, std::memory_order_relaxed))
+    relief_.end_rest();
+}
+
+bool Courier::help() noexcept {
+  const auto watch = relief_.try_watch();
+  if (!watch) return relief_.at_work();
+  // The end is its own thread's business.
+  if (stopping_.load(std::memory_order_acquire)) return false;
+  now_ = Clock::now();
+  // Acquire: see stirred_.
+  const bool stirred = stirred_.exchange(false, std::memory_order_acquire);
+  if (stirred || now_ >= due_) {
+    step(now_);
+  } else if (transport_->poll(now_, *this) > 0) {
+    // It may be what the caller waits for; what else follows from it can wait for the next look.
+    stirred_.store(true, std::memory_order_relaxed);
+  }
+  return false;
+}
+
+bool Courier::look_out_for(Job& job, Clock::time_point deadline) {
+  if (!wants_help() || !hope_.lock()->again()) return false;
+  relief_.offer();
+  const Clock::time_point begun = Clock::now();
+  Clock::time_point last = begun;
+  bool done = false;
+  bool interrupted = false;
+  for (unsigned looks = 0;;) {
+    const bool others_at_work = help();
+    done = job.done();
+    if (done) break;
+    // To who works for the result.
+    if (others_at_work || ++looks % kLooksPerYield == 0) std::this_thread::yield();
+    const Clock::time_point now = Clock::now();
+    interrupted = now - last > kInterrupted;
+    last = now;
+    if (interrupted || now - begun > kLookOut || now >= deadline) break;
+  }
+  relief_.withdraw(!done);
+  auto hope = hope_.lock();
+  if (done) {
+    hope->fulfilled();
+  } else {
+    interrupted ? hope->give_up() : hope->disappointed();
+  }
+  return done;
 }
 
 Clock::time_point Courier::step(Clock::time_point now) {
@@ -88,6 +167,7 @@ Clock::time_point Courier::step(Clock::time_point now) {
   // what has come meanwhile is heard before anybody is judged by the clock.
   if (now > due_ + kOverslept) transport_->poll(now_ = now, *this);
   now_ = now;
+  called_.store(false, std::memory_order_relaxed);
   turn(now);
   // Handling what came may have made more to do.
   if (transport_->poll(now, *this) > 0 || sent_) return due_ = now;
@@ -117,11 +197,13 @@ void Courier::turn(Clock::time_point now) {
     serve_thieves();
     steal();
   }
+  answer_refused();
   fetch_blobs(now);
   serve_blobs();
   tell_load(now);
   describe_if_asked();
   open_loans_.store(ledger_.open() + suspects_.size(), std::memory_order_relaxed);
+  any_peers_.store(!peers_.empty(), std::memory_order_relaxed);
   if (workforce_->workers() != told_workers_) {
     told_workers_ = workforce_->workers();
     neighbourhood_.set_workers(told_workers_, now);
@@ -141,7 +223,7 @@ void Courier::completed(BorrowedJob& job) {
     first = completed->empty();
     completed->push_back(&job);
   }
-  if (first) wake();
+  if (first) nudge();
 }
 
 void Courier::recall(Job& job) {
@@ -155,7 +237,7 @@ void Courier::begun() {
 }
 
 void Courier::hungry() noexcept {
-  if (may_ask_.load(std::memory_order_relaxed)) wake();
+  if (may_ask_.load(std::memory_order_relaxed)) nudge();
 }
 
 // Workers may make results faster than this thread encodes them: it looks after other things, like

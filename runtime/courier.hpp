@@ -33,6 +33,7 @@
 #include "messages.hpp"
 #include "prefetch.hpp"
 #include "queue.hpp"
+#include "relief.hpp"
 #include "result_name.hpp"
 #include "thief.hpp"
 #include "victim.hpp"
@@ -42,7 +43,8 @@ namespace pp::runtime {
 
 // Carries between the transport and this node's queue, ledger, thief and victim. It runs no user
 // code but the encoding of the arguments of jobs that it lends. Public members may be called from
-// any thread; the others run on the courier's own.
+// any thread; the others run on the courier's own, or on one that relieves it (relief.hpp), one at
+// a time.
 class Courier final : public Crew::Outside,
                       public BorrowedJob::Desk,
                       private transport::Handler,
@@ -156,9 +158,17 @@ class Courier final : public Crew::Outside,
   // A job was queued that one other node is to run. The courier is woken afterwards.
   void placed() { placed_due_.store(true, std::memory_order_release); }
 
+  // Waits for the job in the courier's place: moves it until the job is done, or it seems better to
+  // sleep. True: it is done. Any thread but this node's workers.
+  bool look_out_for(Job& job, Clock::time_point deadline);
+
   // Crew::Outside
-  void wake() noexcept override { transport_->wake(); }
+  void wake() noexcept override;
   void hungry() noexcept override;
+  void offer_help() noexcept override { relief_.offer(); }
+  bool help() noexcept override;
+  void withdraw_help(bool sleeps) noexcept override { relief_.withdraw(sleeps); }
+  bool wants_help() const noexcept override { return any_peers_.load(std::memory_order_relaxed); }
 
   // BorrowedJob::Desk
   void begun() override;
@@ -271,6 +281,7 @@ class Courier final : public Crew::Outside,
   };
 
   void run();
+  void nudge() noexcept;
   void turn(Clock::time_point now);
   void say_goodbye();
   void go_on_leaving(Clock::time_point now);
@@ -325,6 +336,8 @@ class Courier final : public Crew::Outside,
   void send_recalls();
   void serve_thieves();
   void serve_parked();
+  void answer_refused();
+  void answered(SessionId thief);
   std::optional<NodeId> where_more() const;
   bool send_on(const Victim::Thief& thief);
   void recall_surplus();
@@ -445,13 +458,14 @@ class Courier final : public Crew::Outside,
     kHungUp,
   };
 
-  // The courier's own thread only.
+  // Who has the watch: the courier's own thread, or one that relieves it.
   Clock::time_point now_{};  // of the step that is under way
   Clock::time_point due_{};  // when it was to be at the latest
   discovery::Neighbourhood neighbourhood_;
   Ledger ledger_;
   Thief thief_;
   Victim victim_;
+  std::vector<SessionId> refused_;  // thieves that have not been told so
   std::map<SessionId, PeerRecord> peers_;
   std::map<NodeId, LinkRecord> links_;
   std::uint64_t next_link_ = 1;
@@ -516,6 +530,16 @@ class Courier final : public Crew::Outside,
   std::atomic<std::size_t> low_water_{0};
   // Release/acquire: what was done before stop() is seen by the thread that ends.
   std::atomic<bool> stopping_{false};
+  // Those who relieve its thread. After what they read.
+  Relief relief_;
+  // Somebody called wake() or nudge() since the last step that a helper made. Release/acquire: what
+  // was done before is seen by that step.
+  std::atomic<bool> stirred_{false};
+  // wake() was called since the last step. Relaxed: only decides how soon a rest ends.
+  std::atomic<bool> called_{false};
+  // There is anybody to hear of. Relaxed: a hint.
+  std::atomic<bool> any_peers_{false};
+  Guarded<Hope> hope_;  // of threads outside
   std::thread thread_;
 };
 

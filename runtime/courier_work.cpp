@@ -70,8 +70,10 @@ bool Courier::send_on(const Victim::Thief& thief) {
   const std::optional<NodeId> node = where_more();
   const PeerRecord* record = peer(thief.session);
   if (!node || record == nullptr || *node == record->link->node) return false;
-  if (victim_.send_on(thief.session))
+  if (victim_.send_on(thief.session)) {
+    std::erase(refused_, thief.session);
     say(thief.session, messages::encode(messages::Redirect{*node, queued(), true}));
+  }
   return true;
 }
 
@@ -96,7 +98,7 @@ bool Courier::lend(const Victim::Thief& thief, std::size_t most) {
   workforce_->announce();  // jobs that cannot travel were out of sight for a moment
   const bool any = grant(thief.session, jobs, false);
   put_back(jobs);
-  if (any) victim_.unpark(thief.session);
+  if (any) answered(thief.session);
   return any;
 }
 
@@ -367,7 +369,7 @@ bool Courier::give_back(const Victim::Thief& thief, std::size_t most) {
     most_returned = returned;
   }
   const LinkRecord* link = find_link(*owner);
-  victim_.unpark(thief.session);
+  answered(thief.session);
   if (link == nullptr || !link->attached) {
     say(thief.session, messages::encode(messages::None{queued()}));
     victim_.park(thief);
@@ -476,8 +478,29 @@ void Courier::on(const messages::Steal& steal) {
   if (!reads_answers() || serve(thief, true)) return;
   victim_.park(
       thief);  // the refused request is the lifeline; serve_thieves() looks again in the next turn
-  if (parts_.queue.own() > 0 || !send_on(thief))
+  if (parts_.queue.own() == 0 && send_on(thief)) return;
+  if (std::find(refused_.begin(), refused_.end(), speaker_) == refused_.end()) {
+    refused_.push_back(speaker_);
+  } else {
+    // It has asked twice in a row, which none of ours does: each request has an answer.
     say(speaker_, messages::encode(messages::None{queued()}));
+  }
+}
+
+// In the turn after the request: what has come into the queue by then is a better answer, and what
+// came together with the request is not kept waiting for the writing of a refusal. (Whether or not
+// the request still lies here: a thief without an answer asks nobody else. History: it had been
+// taken out because its sender had lent us something, and the two hung.)
+void Courier::answer_refused() {
+  for (const SessionId thief : refused_)
+    if (peer(thief) != nullptr) say(thief, messages::encode(messages::None{queued()}));
+  refused_.clear();
+}
+
+// By something better than a refusal.
+void Courier::answered(SessionId thief) {
+  victim_.unpark(thief);
+  std::erase(refused_, thief);
 }
 
 // The request that the speaker has just answered took so long.
@@ -538,6 +561,7 @@ void Courier::on(const messages::Grant& grant) {
     if (lent.blobs.empty() || !await_blobs(*job, lent.blobs)) borrowed.push_back(job);
   }
   parts_.queue.push_borrowed(borrowed);
+  if (!borrowed.empty()) relief_.expect();  // a worker, which will have a result to send
   // Each calls one worker, and who finds more than one job there calls the next.
   for (std::size_t i = std::min<std::size_t>(borrowed.size(), workforce_->workers()); i > 0; --i)
     workforce_->announce();

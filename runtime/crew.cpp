@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <thread>
 
 #include "borrowed_job.hpp"
 #include "in_seconds.hpp"
@@ -18,6 +19,12 @@ namespace {
 // whole time slice, in which the others believe that somebody looks for work.
 constexpr int kLooksBeforeSleep = 40;
 constexpr int kRelaxed = 16;
+// Before it sleeps where there are other nodes: more than a lone job takes from here to here when
+// everybody has to be woken. With less the nodes stay asleep once they are (62 us for each job over
+// the fabric instead of 17), since the first one to stay awake looks out in vain.
+constexpr std::chrono::microseconds kLookOut{120};
+// Looks are a microsecond apart: past this somebody else has run on this core.
+constexpr std::chrono::microseconds kInterrupted{200};
 constexpr std::chrono::milliseconds kTurn{
     10};  // after this long a ticket gives others in oneTBB their turn
 constexpr std::uintptr_t kStackReserve =
@@ -288,12 +295,44 @@ Job* Crew::take(Worker& worker, Queue::Taker taker) {
 Job* Crew::look(Worker& worker, Queue::Taker taker) {
   if (Job* job = take(worker, taker)) return job;
   begin_seeking(worker);
+  if (taker == Queue::Taker::kFree && outside_.wants_help()) {
+    // At least once: the last job's result may wait to be sent.
+    const bool patient = worker.hope.again();
+    if (Job* job = look_out(worker, patient ? kLookOut : Clock::duration::zero())) return job;
+    if (patient) return nullptr;
+  }
   for (int looks = 0; looks < kLooksBeforeSleep; ++looks) {
     if (Job* job = take(worker, taker)) return job;
     if (taker == Queue::Taker::kFree && restrained_.load(std::memory_order_relaxed)) break;
     for (int i = 0; i < kRelaxed; ++i) relax();
   }
   return nullptr;
+}
+
+// Looks for a job here, and moves the courier meanwhile: the next job may come from another node,
+// and the result of the last one has to go there. Like look() it does not yield for its own sake.
+Job* Crew::look_out(Worker& worker, Clock::duration patience) {
+  outside_.offer_help();
+  const Clock::time_point begun = Clock::now();
+  Clock::time_point last = begun;
+  Job* job = nullptr;
+  for (;;) {
+    job = take(worker, Queue::Taker::kFree);
+    if (job != nullptr || restrained_.load(std::memory_order_relaxed)) break;
+    // (Who does the courier's work may have been interrupted by this very thread.)
+    if (outside_.help()) std::this_thread::yield();
+    const Clock::time_point now = Clock::now();
+    const bool interrupted = now - last > kInterrupted;
+    last = now;
+    if (!interrupted && now - begun < patience) continue;
+    job = take(worker, Queue::Taker::kFree);
+    if (job == nullptr && patience > Clock::duration::zero())
+      interrupted ? worker.hope.give_up() : worker.hope.disappointed();
+    break;
+  }
+  if (job != nullptr) worker.hope.fulfilled();
+  outside_.withdraw_help(job == nullptr);
+  return job;
 }
 
 void Crew::begin_seeking(Worker& worker) {

@@ -19,6 +19,7 @@
 #include "guarded.hpp"
 #include "parker.hpp"
 #include "queue.hpp"
+#include "relief.hpp"
 #include "workforce.hpp"
 
 namespace pp::runtime {
@@ -36,6 +37,7 @@ struct Worker {
   Clock::duration parked{0};  // asleep inside the outermost job, to be taken off its time
   Recorder recorder;          // writes down what runs here, if anybody wants to know
   Parker parker;
+  Hope hope;  // that looking out for other nodes' jobs is worth while
   // Relaxed: statistics; written by the occupant only.
   std::atomic<std::uint64_t> jobs{0};
   std::atomic<std::uint64_t> busy_nanoseconds{0};
@@ -59,6 +61,16 @@ class Crew final : public TicketHolder, public Workforce {
     virtual void wake() noexcept = 0;
     // A worker has found nothing to do here.
     virtual void hungry() noexcept = 0;
+
+    // A worker that has found nothing looks out for what comes from outside, instead of being woken
+    // for it: between the first and the last of these it calls help() again and again. `sleeps`: it
+    // found nothing then either.
+    virtual void offer_help() noexcept {}
+    // True: another thread is about the same, and may need this core.
+    virtual bool help() noexcept { return false; }
+    virtual void withdraw_help(bool) noexcept {}
+    // Whether there is any outside.
+    virtual bool wants_help() const noexcept { return false; }
   };
 
   // All must outlive this. `black_box`: where the workers note what they run, or null.
@@ -146,6 +158,7 @@ class Crew final : public TicketHolder, public Workforce {
   void leave_place(Shift& shift, Worker& worker);
   Job* take(Worker& worker, Queue::Taker taker);
   Job* look(Worker& worker, Queue::Taker taker);
+  Job* look_out(Worker& worker, Clock::duration patience);
   void run(Worker& worker, Job& job) noexcept;
   void run_borrowed(Worker& worker, Job& job) noexcept;
   void note(Worker& worker, const Job& job, Clock::time_point since) noexcept;

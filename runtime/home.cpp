@@ -19,8 +19,22 @@ Home& Home::open(Node& node, std::string name) {
 }
 
 void Home::close() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   node_ = nullptr;
+  left_.wait(lock, [this] { return guests_ == 0; });
+}
+
+bool Home::look_out_for(Job& job, std::chrono::steady_clock::time_point deadline) {
+  Courier* courier = nullptr;
+  const bool open = with_node([&](Node& node) {
+    courier = node.courier();
+    if (courier != nullptr) ++guests_;  // it stays until we have gone
+  });
+  if (!open || courier == nullptr) return job.done();
+  const bool done = courier->look_out_for(job, deadline);
+  const std::lock_guard lock(mutex_);
+  if (--guests_ == 0) left_.notify_all();
+  return done;
 }
 
 template <class F>

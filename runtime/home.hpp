@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <pp/job.hpp>
@@ -39,6 +40,9 @@ class Home {
   // The job is lent, and not wanted any more: the courier tells the borrower.
   void recall(Job& job);
 
+  // A thread that waits for the job moves the courier meanwhile. False: the job is not done yet.
+  bool look_out_for(Job& job, std::chrono::steady_clock::time_point deadline);
+
   // Somebody has been waiting for the job for a while: the log says so if nobody could run it.
   void explain_wait(const Job& job);
   // Whether it is likely to have to: the node runs no jobs itself. Relaxed: a hint.
@@ -68,6 +72,8 @@ class Home {
   Node* node_;                       // null after close()
   Strand* strands_ = nullptr;        // those that have waited and are not at their end
   std::condition_variable resumed_;  // after close()
+  unsigned guests_ = 0;              // threads in look_out_for()
+  std::condition_variable left_;     // the last of them has gone
 };
 
 // The outcome of a job that nobody will run. REQUIRES: the caller holds the claim.

@@ -135,6 +135,10 @@ bool wait_until_done(Job& job, Clock::time_point deadline) {
   const Worker* worker = Crew::current();
   if (worker != nullptr && job.home == &worker->node->home())
     return worker->node->wait(job, deadline);
+  // What runs here already is nothing to look out for.
+  const std::uint32_t phase = job.state.load(std::memory_order_relaxed) & Job::kPhaseMask;
+  if (job.home != nullptr && phase != Job::kRunning && job.home->look_out_for(job, deadline))
+    return true;
   // A wait with a limit costs a timer, so only where there is something to explain.
   if (job.home == nullptr || (job.runs_here() && !job.home->without_workers()))
     return wait_outside(job, deadline);

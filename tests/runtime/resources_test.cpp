@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -124,7 +125,7 @@ class Resources : public testing::Test {
     if (runtime::kSanitized) return;  // whose allocator keeps what is freed
     // Names and figures of those that have gone are remembered for a while
     // (Courier::forget_figures), less than a kilobyte each.
-    EXPECT_LE(after.heap, before.heap + 1024 * rounds * at_a_time + kSlack);
+    EXPECT_LE(after.heap, before.heap + 1024 * rounds * at_a_time + kSlack + caches());
     EXPECT_LE(after.resident, before.resident + kStacks);
   }
 
@@ -132,8 +133,14 @@ class Resources : public testing::Test {
   // beside them the survivor's own.
   static constexpr std::size_t kPool = 64 + 8;
   static constexpr std::size_t kSlack = std::size_t{512} << 10;
-  // glibc keeps 40 MiB of the stacks of threads that have ended, and what their arenas took: between
-  // 60 and 140 MiB in all, after 20 rounds as after 160.
+  // What glibc keeps of freed memory for each thread counts as used: about 12 KiB for each of those
+  // that have moved a courier. In the test suite it keeps none (CMakeLists.txt).
+  static std::size_t caches() {
+    const char* const tunables = std::getenv("GLIBC_TUNABLES");
+    return tunables != nullptr ? 0 : kPool * 16 * 1024;
+  }
+  // glibc keeps 40 MiB of the stacks of threads that have ended, and what their arenas took:
+  // between 60 and 140 MiB in all, after 20 rounds as after 160.
   static constexpr std::size_t kStacks = std::size_t{96} << 20;
 
   std::string folder_;
