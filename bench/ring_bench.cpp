@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -135,10 +136,13 @@ class Diary final : public Handler {
   SessionId session{};
   std::uint64_t messages = 0;
   Transport* echo = nullptr;  // what it hears goes back there
+  bool timed = false;
+  Time heard{};  // the last message
 
   void on_up(SessionId up, const Peer&) override { session = up; }
   void on_message(SessionId from, std::span<const std::byte> message) override {
     ++messages;
+    if (timed) heard = Clock::now();
     if (echo != nullptr) echo->send(from, message);
   }
   void on_word(SessionId, std::span<const std::byte>) override {}
@@ -151,6 +155,7 @@ class Diary final : public Handler {
 class Pair {
  public:
   Pair(const std::string& way, bool echoes, bool sleeps) : sleeps_(sleeps) {
+    other_.timed = !echoes;
     char name[] = "/tmp/pp-bench-XXXXXX";
     if (mkdtemp(name) == nullptr) std::abort();
     const std::filesystem::path file = std::filesystem::path(name) / "key";
@@ -162,7 +167,7 @@ class Pair {
     thread_ = std::thread([this] {
       while (!stop_.load(std::memory_order_relaxed)) {
         if (there_->poll(Clock::now(), other_) > 0) {
-          count_.store(other_.messages, std::memory_order_relaxed);
+          count_.store(other_.messages, std::memory_order_release);
         } else if (sleeps_) {
           there_->wait(Clock::now() + std::chrono::milliseconds(100));
         }
@@ -185,6 +190,14 @@ class Pair {
   void stream(std::span<const std::byte> message) {
     while (here_->backlog(diary_.session) > (std::size_t{1} << 20)) step();
     here_->send(diary_.session, message);
+  }
+  // From the call of send() until the other one, which sleeps, handles the message.
+  Clock::duration wake(std::span<const std::byte> message, std::uint64_t which) {
+    const Time start = Clock::now();
+    here_->send(diary_.session, message);
+    here_->poll(start, diary_);
+    while (count_.load(std::memory_order_acquire) < which) std::this_thread::yield();
+    return other_.heard - start;
   }
   void finish(std::uint64_t messages) {
     while (count_.load(std::memory_order_relaxed) < messages) step();
@@ -210,7 +223,8 @@ class Pair {
   std::unique_ptr<Transport> here_, there_;
   Diary diary_, other_;
   std::atomic<bool> stop_{false};
-  std::atomic<std::uint64_t> count_{0};  // messages that have arrived there
+  // Messages that have arrived there. Release, acquire in wake(): publishes when the last one did.
+  std::atomic<std::uint64_t> count_{0};
   std::thread thread_;
 };
 
@@ -224,6 +238,25 @@ BENCHMARK_CAPTURE(session_round_trip, shm_asleep, "shm", true)->Arg(192)->UseRea
 BENCHMARK_CAPTURE(session_round_trip, control_awake, "off", false)->Arg(192)->UseRealTime();
 BENCHMARK_CAPTURE(session_round_trip, control_asleep, "off", true)->Arg(192)->UseRealTime();
 BENCHMARK_CAPTURE(session_round_trip, fabric_awake, "tcp;ofi_rxm", false)->Arg(192)->UseRealTime();
+
+// A message to who has slept for 5 ms.
+void session_wake_up(benchmark::State& state, const std::string& way) {
+  Pair pair(way, false, true);
+  const std::vector<std::byte> message(192);
+  std::vector<double> microseconds;
+  for (auto _ : state) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    const auto took = pair.wake(message, microseconds.size() + 1);
+    microseconds.push_back(std::chrono::duration<double, std::micro>(took).count());
+    state.SetIterationTime(microseconds.back() / 1e6);
+  }
+  std::sort(microseconds.begin(), microseconds.end());
+  state.counters["median_us"] = microseconds[microseconds.size() / 2];
+  state.counters["p99_us"] = microseconds[microseconds.size() * 99 / 100];
+}
+BENCHMARK_CAPTURE(session_wake_up, shm, "shm")->Iterations(400)->UseManualTime();
+BENCHMARK_CAPTURE(session_wake_up, control, "off")->Iterations(400)->UseManualTime();
+BENCHMARK_CAPTURE(session_wake_up, fabric, "tcp;ofi_rxm")->Iterations(400)->UseManualTime();
 
 void session_stream(benchmark::State& state, const std::string& way) {
   Pair pair(way, false, true);

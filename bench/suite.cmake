@@ -48,6 +48,7 @@ add_executable(pp-bench
   cases/rate.cpp
   cases/raw_fabric.cpp
   cases/remote.cpp
+  cases/request.cpp
   cases/seal.cpp
   cases/sealed_stream.cpp
   cases/start.cpp
@@ -59,7 +60,7 @@ add_executable(pp-bench
   ${commit_file}
 )
 add_dependencies(pp-bench pp_bench_commit pp-launch)
-target_include_directories(pp-bench PRIVATE ${PROJECT_SOURCE_DIR}/transport)
+target_include_directories(pp-bench PRIVATE ${PROJECT_SOURCE_DIR}/transport ${PROJECT_SOURCE_DIR}/runtime)
 target_include_directories(pp-bench SYSTEM PRIVATE ${libfabric_INCLUDE_DIRS})   # the library is loaded when it is needed
 target_link_libraries(pp-bench PRIVATE pp_bench_suite pp_apps_uts_jobs pp::runtime CLI11::CLI11 fmt::fmt TBB::tbb
   PkgConfig::libsodium)

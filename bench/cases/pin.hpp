@@ -7,6 +7,9 @@
 
 namespace pp::bench {
 
+// How an end waits for a message: asleep, or looking for it all the time.
+enum class Waiting { kAsleep, kAwake };
+
 // The calling thread, and those that it starts from now on, stay on the core number `which` (modulo
 // their count) of those it may use.
 class Pin {

@@ -83,7 +83,7 @@ struct RawFabric::Objects {
   std::size_t next_context = 0;
 };
 
-RawFabric::RawFabric() : objects_(std::make_unique<Objects>()) {
+RawFabric::RawFabric(Waiting waiting) : objects_(std::make_unique<Objects>()), waiting_(waiting) {
   Objects& all = *objects_;
   fi_info* const info = all.info.get();
   all.fabric = open<fid_fabric>("fabric", [info](fid_fabric** made) {
@@ -173,6 +173,7 @@ bool RawFabric::await(const std::uint64_t& done, std::uint64_t count,
     poll();
     if (done >= count) return true;
     if (stop) return false;
+    if (waiting_ == Waiting::kAwake && received_ > 0) continue;
     fid* waiting = &objects_->completions->fid;
     if (fi_trywait(objects_->fabric.get(), &waiting, 1) != 0) continue;
     pollfd descriptor{objects_->descriptor, POLLIN, 0};
@@ -187,8 +188,12 @@ bool RawFabric::await_sends(std::uint64_t count, const std::atomic<bool>& stop) 
   return await(sent_, count, stop);
 }
 
-FabricEcho::FabricEcho(std::size_t bytes, Answer answer)
-    : message_(bytes), answer_(answer == Answer::kAll ? bytes : 8), arriving_(bytes) {
+FabricEcho::FabricEcho(std::size_t bytes, Answer answer, Waiting waiting)
+    : message_(bytes),
+      answer_(answer == Answer::kAll ? bytes : 8),
+      arriving_(bytes),
+      here_(waiting),
+      there_(waiting) {
   here_.connect(there_.address());
   there_.connect(here_.address());
   there_.post_receive(arriving_);

@@ -1,4 +1,4 @@
-// RawFabric: a libfabric endpoint with nothing of ours around it, that sleeps while nothing comes.
+// RawFabric: a libfabric endpoint with nothing of ours around it.
 #pragma once
 
 #include <atomic>
@@ -10,13 +10,15 @@
 #include <thread>
 #include <vector>
 
+#include "pin.hpp"
+
 namespace pp::bench {
 
 // tcp;ofi_rxm on the loopback. REQUIRES: one thread at a time.
 class RawFabric {
  public:
   // Throws pp::Error naming the step that failed.
-  RawFabric();
+  explicit RawFabric(Waiting waiting = Waiting::kAsleep);
   ~RawFabric();
   RawFabric(const RawFabric&) = delete;
   RawFabric& operator=(const RawFabric&) = delete;
@@ -39,6 +41,7 @@ class RawFabric {
   bool await(const std::uint64_t& done, std::uint64_t count, const std::atomic<bool>& stop);
 
   std::unique_ptr<Objects> objects_;
+  const Waiting waiting_;
   std::uint64_t received_ = 0, sent_ = 0;
 };
 
@@ -48,7 +51,7 @@ class FabricEcho {
  public:
   enum class Answer { kAll, kFew };
 
-  FabricEcho(std::size_t bytes, Answer answer);
+  FabricEcho(std::size_t bytes, Answer answer, Waiting waiting = Waiting::kAsleep);
   ~FabricEcho();
   FabricEcho(const FabricEcho&) = delete;
   FabricEcho& operator=(const FabricEcho&) = delete;

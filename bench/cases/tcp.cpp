@@ -38,12 +38,20 @@ bool write_all(int socket, const char* bytes, std::size_t count) {
   return true;
 }
 
+// With MSG_DONTWAIT in `flags` it looks until there is something.
+ssize_t receive(int socket, char* bytes, std::size_t most, int flags) {
+  for (;;) {
+    const ssize_t got = ::recv(socket, bytes, most, flags);
+    if (got >= 0 || errno != EAGAIN) return got;
+  }
+}
+
 // Sends back whole messages, as many as have come: one write for each read.
-void echo_messages(int socket, std::size_t size) {
+void echo_messages(int socket, std::size_t size, int flags) {
   std::vector<char> buffer(std::max(kChunk, size));
   std::size_t held = 0;
   for (;;) {
-    const ssize_t got = ::recv(socket, buffer.data() + held, buffer.size() - held, 0);
+    const ssize_t got = receive(socket, buffer.data() + held, buffer.size() - held, flags);
     if (got <= 0) return;
     held += static_cast<std::size_t>(got);
     const std::size_t whole = held / size * size;
@@ -67,7 +75,8 @@ void acknowledge(int socket, std::size_t bulk) {
 
 }  // namespace
 
-TcpEcho::TcpEcho(std::size_t echo, std::size_t bulk) {
+TcpEcho::TcpEcho(std::size_t echo, std::size_t bulk, Waiting waiting)
+    : flags_(waiting == Waiting::kAwake ? MSG_DONTWAIT : 0) {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -86,7 +95,7 @@ TcpEcho::TcpEcho(std::size_t echo, std::size_t bulk) {
   without_delay(there_);
   other_ = std::thread([this, echo, bulk] {
     const Pin pin(1);
-    echo > 0 ? echo_messages(there_, echo) : acknowledge(there_, bulk);
+    echo > 0 ? echo_messages(there_, echo, flags_) : acknowledge(there_, bulk);
   });
 }
 
@@ -107,7 +116,7 @@ void TcpEcho::read(void* bytes, std::size_t count) const {
 }
 
 std::size_t TcpEcho::read_some(void* bytes, std::size_t most) const {
-  const ssize_t got = ::recv(here_, bytes, most, 0);
+  const ssize_t got = receive(here_, static_cast<char*>(bytes), most, flags_);
   check(got > 0, "nothing can be received");
   return static_cast<std::size_t>(got);
 }

@@ -5,6 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include "pin.hpp"
+
 namespace pp::bench {
 
 // A TCP connection of this process with itself, without delay. The other end's thread, on the
@@ -12,7 +14,7 @@ namespace pp::bench {
 // for each `bulk` bytes.
 class TcpEcho {
  public:
-  TcpEcho(std::size_t echo, std::size_t bulk);
+  TcpEcho(std::size_t echo, std::size_t bulk, Waiting waiting = Waiting::kAsleep);
   ~TcpEcho();
   TcpEcho(const TcpEcho&) = delete;
   TcpEcho& operator=(const TcpEcho&) = delete;
@@ -25,6 +27,7 @@ class TcpEcho {
 
  private:
   int here_ = -1, there_ = -1;
+  const int flags_;  // of every recv()
   std::thread other_;
 };
 

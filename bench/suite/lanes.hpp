@@ -29,9 +29,12 @@ inline std::vector<std::string> lanes_of(const Arguments& arguments) {
 }
 
 // A yardstick in a process of its own.
-inline Contender beside_lanes(std::string who, const std::string& body) {
-  return {std::move(who), [body](const Settings& settings) {
-            return std::vector<Run>{own_run(settings, body, {lanes_argument(settings)})};
+inline Contender beside_lanes(std::string who, const std::string& body,
+                              std::vector<std::string> arguments = {}) {
+  return {std::move(who), [body, arguments = std::move(arguments)](const Settings& settings) {
+            std::vector<std::string> all = arguments;
+            all.push_back(lanes_argument(settings));
+            return std::vector<Run>{own_run(settings, body, all)};
           }};
 }
 

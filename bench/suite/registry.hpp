@@ -18,6 +18,7 @@ Case submit_case();
 Case rate_case();
 Case latency_case();
 Case steal_case();
+Case request_case();
 Case grain_case();
 std::vector<Case> uts_cases();
 Case skew_case();
