@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <optional>
@@ -99,6 +100,19 @@ std::vector<std::string> addresses(const std::string& interface, const std::stri
   return lines;
 }
 
+// A cable carries a moment after both its ends are up: a worker of the kernel says so, when it gets
+// to it. A program that looks before has no interface but the loopback.
+void wait_until_it_carries(const std::string& interface, const std::string& host) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (;;) {
+    Process run({"ip", "-n", host, "-o", "link", "show", "dev", interface});
+    run.wait();
+    if (run.out().find("state UP") != std::string::npos) return;
+    if (std::chrono::steady_clock::now() > limit)
+      throw std::runtime_error(interface + " of " + host + " does not carry: " + run.out());
+  }
+}
+
 void append(std::vector<std::string>& to, const std::vector<std::string>& lines) {
   to.insert(to.end(), lines.begin(), lines.end());
 }
@@ -165,6 +179,7 @@ Hosts::Hosts(int count) {
     append(lines, addresses("eth0", address(i), {numbered("fe80::", i + 1), address_v6(i)}));
     ip(hosts_[i], lines);
   }
+  for (const std::string& host : hosts_) wait_until_it_carries("eth0", host);
 }
 
 std::vector<std::string> Hosts::on(int host, const std::vector<std::string>& program) const {
@@ -185,6 +200,7 @@ void Hosts::add_second_network(std::initializer_list<int> hosts) {
   for (const int host : hosts) {
     ip(hosts_[host], addresses("eth1", second_address(host), {numbered("fe80::1:", host + 1)}));
   }
+  for (const int host : hosts) wait_until_it_carries("eth1", hosts_[host]);
 }
 
 void Hosts::link_down(int host) { ip(wire_, {"link set " + numbered("p", host) + " down"}); }
