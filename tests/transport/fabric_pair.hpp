@@ -117,4 +117,23 @@ struct Stream {
   bool done() const { return arrived == total; }
 };
 
+// So many frames of all sizes go both ways at once, and arrive whole and in order. `pair` is
+// connected.
+inline void exchange_frames_of_every_size(Pair& pair, std::uint64_t frames) {
+  const auto size = [](std::uint64_t number) { return 8 + number * 8 % Fabric::kMaxFrame; };
+  Stream rightward{pair.left, pair.to_right, pair.at_right, size, frames, 64};
+  Stream leftward{pair.right, pair.to_left, pair.at_left, size, frames, 64};
+  rightward.listen();
+  leftward.listen();
+  EXPECT_TRUE(pair.until([&] {
+    rightward.push();
+    leftward.push();
+    return rightward.done() && leftward.done();
+  }));
+  EXPECT_TRUE(rightward.intact);
+  EXPECT_TRUE(leftward.intact);
+  EXPECT_TRUE(pair.at_left.failed.empty());
+  EXPECT_TRUE(pair.at_right.failed.empty());
+}
+
 }  // namespace pp::transport::testing

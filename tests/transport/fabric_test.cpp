@@ -40,20 +40,7 @@ using testing::Stream;
 TEST(Fabric, frames_of_every_size_arrive_whole_and_in_order_both_ways) {
   Pair pair;
   ASSERT_TRUE(pair.connect());
-  const auto size = [](std::uint64_t number) { return 8 + number * 8 % Fabric::kMaxFrame; };
-  Stream rightward{pair.left, pair.to_right, pair.at_right, size, 3 * 1024, 64};
-  Stream leftward{pair.right, pair.to_left, pair.at_left, size, 3 * 1024, 64};
-  rightward.listen();
-  leftward.listen();
-  EXPECT_TRUE(pair.until([&] {
-    rightward.push();
-    leftward.push();
-    return rightward.done() && leftward.done();
-  }));
-  EXPECT_TRUE(rightward.intact);
-  EXPECT_TRUE(leftward.intact);
-  EXPECT_TRUE(pair.at_left.failed.empty());
-  EXPECT_TRUE(pair.at_right.failed.empty());
+  testing::exchange_frames_of_every_size(pair, 3 * 1024);
 }
 
 TEST(Fabric, two_hundred_thousand_frames_arrive_without_loss) {

@@ -105,20 +105,7 @@ TEST_P(Personalities, frames_of_every_size_arrive_whole_and_in_order_both_ways) 
   Pair pair(here());
   EXPECT_EQ(pair.left.address().provider, GetParam().name);
   ASSERT_TRUE(pair.connect());
-  const auto size = [](std::uint64_t number) { return 8 + number * 8 % Fabric::kMaxFrame; };
-  Stream rightward{pair.left, pair.to_right, pair.at_right, size, 2 * 1024, 64};
-  Stream leftward{pair.right, pair.to_left, pair.at_left, size, 2 * 1024, 64};
-  rightward.listen();
-  leftward.listen();
-  EXPECT_TRUE(pair.until([&] {
-    rightward.push();
-    leftward.push();
-    return rightward.done() && leftward.done();
-  }));
-  EXPECT_TRUE(rightward.intact);
-  EXPECT_TRUE(leftward.intact);
-  EXPECT_TRUE(pair.at_left.failed.empty());
-  EXPECT_TRUE(pair.at_right.failed.empty());
+  testing::exchange_frames_of_every_size(pair, 2 * 1024);
   EXPECT_EQ(strict_.injected > 0, GetParam().inject > 0);
   if ((GetParam().mr_mode & FI_MR_LOCAL) != 0) {
     EXPECT_GE(strict_.registered, 4u);
