@@ -25,6 +25,7 @@ MemoryLane::Sent MemoryLane::send(std::span<const std::byte> frame) {
     switch (out_.put(frame)) {
       case RingWriter::Put::kPut:
         refused_ = 0;
+        unheard_ = true;
         return Sent::kSent;
       case RingWriter::Put::kBroken:
         return Sent::kBroken;
@@ -38,7 +39,7 @@ MemoryLane::Sent MemoryLane::send(std::span<const std::byte> frame) {
 }
 
 void MemoryLane::flush() {
-  if (out_.must_ring()) ring();
+  if (std::exchange(unheard_, false) && out_.must_ring()) ring();
 }
 
 bool MemoryLane::stirs() { return !in_.empty() || has_room_again(); }

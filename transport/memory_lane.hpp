@@ -30,7 +30,7 @@ class MemoryLane {
     kBroken,
   };
   Sent send(std::span<const std::byte> frame);
-  // After some send(): rings if the peer sleeps.
+  // After some send(): rings if the peer sleeps. For nothing sent nobody is woken.
   void flush();
   // Whether a frame that was answered with kAgain should be tried again.
   bool has_room_again() { return refused_ != 0 && out_.has_room(refused_); }
@@ -60,6 +60,7 @@ class MemoryLane {
   RingWriter out_;
   RingReader in_;
   std::size_t refused_ = 0;  // size of the frame that found no room; 0: none
+  bool unheard_ = false;     // something was sent since the peer was looked at
   alignas(8) std::array<std::byte, kMaxFrame> frame_;
 };
 
