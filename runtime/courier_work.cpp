@@ -95,7 +95,8 @@ bool Courier::serve(const Victim::Thief& thief, bool asks_now) {
 
 bool Courier::lend(const Victim::Thief& thief, std::size_t most) {
   std::vector<Job*> jobs = parts_.queue.lend(std::min(most, kMostJobs));
-  workforce_->announce();  // jobs that cannot travel were out of sight for a moment
+  // Jobs that cannot travel were out of sight for a moment.
+  if (!parts_.queue.empty()) workforce_->announce();
   const bool any = grant(thief.session, jobs, false);
   put_back(jobs);
   if (any) answered(thief.session);
