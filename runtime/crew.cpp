@@ -78,7 +78,7 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
 [[gnu::noinline]] Worker* Crew::current() noexcept { return this_worker; }
 
 void Crew::Shift::check() const {
-  assert(seekers + sleepers.size() <= tickets);
+  assert(seekers + turning + sleepers.size() <= tickets);
   assert(bound == std::count_if(sleepers.begin(), sleepers.end(),
                                 [](const Worker* worker) { return worker->bound; }));
 }
@@ -109,10 +109,11 @@ bool Crew::Shift::remove_sleeper(Worker& worker) {
 }
 
 Crew::Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue,
-           Deadlines& deadlines, Outside& outside, BlackBox* black_box)
+           Deadlines& deadlines, Outside& outside, Patience& patience, BlackBox* black_box)
     : queue_(queue),
       deadlines_(deadlines),
       outside_(outside),
+      patience_(patience),
       node_(node),
       black_box_(black_box),
       allowed_(workers),
@@ -129,6 +130,8 @@ void Crew::publish(Shift& shift) {
                     std::memory_order_relaxed);
   hungry_.store(std::max(shift.idle(), shift.bound) + (shift.waiting_thieves ? 1 : 0),
                 std::memory_order_seq_cst);
+  patience_.set_busy(shift.allowed > 0 && hungry_.load(std::memory_order_relaxed) == 0 &&
+                     !stopping_.load(std::memory_order_relaxed));
 }
 
 void Crew::feed() {
@@ -226,9 +229,17 @@ void Crew::stop() {
 
 Worker* Crew::occupy() {
   auto shift = shift_.lock();
-  if (!shift->free.empty()) {
-    Worker* worker = shift->free.back();
-    shift->free.pop_back();
+  const bool works_on = shift->turning > 0;
+  if (works_on) --shift->turning;
+  Worker* const worker = free_place(*shift);
+  worker->seeking = !works_on;  // counted when the ticket was drawn
+  return worker;
+}
+
+Worker* Crew::free_place(Shift& shift) {
+  if (!shift.free.empty()) {
+    Worker* worker = shift.free.back();
+    shift.free.pop_back();
     return worker;
   }
   const std::size_t index = queue_.places();
@@ -250,7 +261,6 @@ void Crew::leave_place(Shift& shift, Worker& worker) {
 bool Crew::serve_ticket() noexcept {
   Worker& worker = *occupy();
   worker.stack_limit = stack_limit();
-  worker.seeking = true;  // counted when the ticket was drawn
   this_worker = &worker;
   Clock::time_point now = Clock::now();
   const Clock::time_point turn_ends = now + kTurn;
@@ -266,8 +276,8 @@ bool Crew::serve_ticket() noexcept {
     stop_seeking(worker);
     now = run_outermost(worker, *job, now);
     if (now < turn_ends) continue;
-    begin_seeking(worker);  // the ticket that follows begins as a seeker
     auto shift = shift_.lock();
+    ++shift->turning;
     leave_place(*shift, worker);
     return true;
   }

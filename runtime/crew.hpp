@@ -18,6 +18,7 @@
 #include "frame.hpp"
 #include "guarded.hpp"
 #include "parker.hpp"
+#include "patience.hpp"
 #include "queue.hpp"
 #include "relief.hpp"
 #include "workforce.hpp"
@@ -75,7 +76,7 @@ class Crew final : public TicketHolder, public Workforce {
 
   // All must outlive this. `black_box`: where the workers note what they run, or null.
   Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue, Deadlines& deadlines,
-       Outside& outside, BlackBox* black_box);
+       Outside& outside, Patience& patience, BlackBox* black_box);
   // Waits for running jobs; jobs not begun stay in the queue. REQUIRES: stop() was called.
   ~Crew() override;
 
@@ -137,6 +138,7 @@ class Crew final : public TicketHolder, public Workforce {
     unsigned allowed = 0;
     unsigned tickets = 0;  // out: working or seeking; more than allowed for a while after that sank
     unsigned seekers = 0;  // tickets and woken sleepers that have no job yet
+    unsigned turning = 0;  // tickets between two turns: they count as working
     bool waiting_thieves = false;
     std::vector<Worker*> sleepers;  // waiting inside a job, with nothing to run
     std::vector<Worker*> free;      // places nobody occupies
@@ -152,6 +154,7 @@ class Crew final : public TicketHolder, public Workforce {
   void feed();
   void publish(Shift& shift);
   Worker* occupy();
+  Worker* free_place(Shift& shift);
   void begin_seeking(Worker& worker);
   void stop_seeking(Worker& worker);
   bool end_ticket(Worker& worker);
@@ -174,6 +177,7 @@ class Crew final : public TicketHolder, public Workforce {
   Queue& queue_;
   Deadlines& deadlines_;
   Outside& outside_;
+  Patience& patience_;
   Node& node_;
   BlackBox* const black_box_;
   // As many as the queue has places, made together with them, under shift_'s lock; the count that

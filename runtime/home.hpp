@@ -8,6 +8,8 @@
 #include <pp/job.hpp>
 #include <string>
 
+#include "patience.hpp"
+
 namespace pp::runtime {
 
 class Node;
@@ -51,6 +53,9 @@ class Home {
     without_workers_.store(without, std::memory_order_relaxed);
   }
 
+  // For the threads that wait for its jobs.
+  Patience& patience() { return patience_; }
+
   // For the log: one sentence.
   void warn(const std::string& sentence);
 
@@ -68,6 +73,7 @@ class Home {
 
   const std::string name_;
   std::atomic<bool> without_workers_{false};
+  Patience patience_;
   std::mutex mutex_;
   Node* node_;                       // null after close()
   Strand* strands_ = nullptr;        // those that have waited and are not at their end

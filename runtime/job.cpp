@@ -1,20 +1,15 @@
 // Job: where its memory comes from, and what its future asks of the node.
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <climits>
-#include <ctime>
 #include <mutex>
 #include <new>
 #include <pp/future.hpp>
 #include <pp/job.hpp>
 #include <pp/runtime.hpp>
 
+#include "futex.hpp"
 #include "home.hpp"
 #include "node.hpp"
 #include "particulars.hpp"
+#include "patience.hpp"
 
 namespace pp::runtime {
 
@@ -131,13 +126,15 @@ void report_unseen(const Job& job, const Failure& failure) noexcept {
   }
 }
 
-bool wait_until_done(Job& job, Clock::time_point deadline) {
-  const Worker* worker = Crew::current();
-  if (worker != nullptr && job.home == &worker->node->home())
-    return worker->node->wait(job, deadline);
-  // What runs here already is nothing to look out for.
+namespace {
+
+// A thread that is no worker waits.
+bool wait_from_outside(Job& job, Clock::time_point deadline, bool collects) {
+  // What runs here already is nothing to look out for; and who collects results leaves the core to
+  // the workers as long as they have use for it.
   const std::uint32_t phase = job.state.load(std::memory_order_relaxed) & Job::kPhaseMask;
-  if (job.home != nullptr && phase != Job::kRunning && job.home->look_out_for(job, deadline))
+  if (job.home != nullptr && phase != Job::kRunning && !(collects && job.home->patience().busy()) &&
+      job.home->look_out_for(job, deadline))
     return true;
   // A wait with a limit costs a timer, so only where there is something to explain.
   if (job.home == nullptr || (job.runs_here() && !job.home->without_workers()))
@@ -149,6 +146,23 @@ bool wait_until_done(Job& job, Clock::time_point deadline) {
     if (wait_outside(job, look)) return true;
     job.home->explain_wait(job);
   }
+}
+
+}  // namespace
+
+bool wait_until_done(Job& job, Clock::time_point deadline) {
+  const Worker* worker = Crew::current();
+  if (worker != nullptr && job.home == &worker->node->home())
+    return worker->node->wait(job, deadline);
+  if (job.home == nullptr) return wait_from_outside(job, deadline, false);
+  Collecting& collecting = Collecting::of_this_thread();
+  const Clock::time_point now = Clock::now();
+  const Clock::duration part = collecting.begin_wait(now);
+  const bool collects = part > Clock::duration::zero();
+  if (collects) job.home->patience().sleep_for(job, part, deadline);
+  const bool done = job.done() || wait_from_outside(job, deadline, collects);
+  collecting.end_wait(Clock::now());
+  return done;
 }
 
 Cancellation cancel(Job& job) {
@@ -198,31 +212,17 @@ void continue_with(Job& job, Job& next) {
 }
 
 bool wait_outside(Job& job, Clock::time_point deadline) {
-  static_assert(sizeof job.state == sizeof(std::uint32_t) &&
-                std::atomic<std::uint32_t>::is_always_lock_free);
-  const auto since_boot =
-      deadline
-          .time_since_epoch();  // steady_clock is CLOCK_MONOTONIC, which is what the futex waits by
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
-  timespec until{};
-  until.tv_sec = seconds.count();
-  until.tv_nsec = std::chrono::nanoseconds(since_boot - seconds).count();
   for (;;) {
     // Whoever finishes the job changes its phase in the same word: either it sees the flag, or we
     // see the phase, or the kernel finds another value than we saw and does not let us sleep.
     const std::uint32_t seen =
         job.state.fetch_or(Job::kAwaited, std::memory_order_acq_rel) | Job::kAwaited;
     if ((seen & Job::kPhaseMask) == Job::kDone) return true;
-    const long woken = syscall(SYS_futex, &job.state, FUTEX_WAIT_BITSET_PRIVATE, seen,
-                               deadline == Clock::time_point::max() ? nullptr : &until, nullptr,
-                               FUTEX_BITSET_MATCH_ANY);
-    if (woken != 0 && errno == ETIMEDOUT) return job.done();
+    if (!futex_wait(job.state, seen, deadline)) return job.done();
   }
 }
 
-void wake_outside_waiters(Job& job) noexcept {
-  syscall(SYS_futex, &job.state, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
-}
+void wake_outside_waiters(Job& job) noexcept { futex_wake(job.state); }
 
 void spawn(Job& job) {
   Worker* worker = Crew::current();

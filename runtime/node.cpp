@@ -9,6 +9,7 @@
 
 #include "in_seconds.hpp"
 #include "particulars.hpp"
+#include "patience.hpp"
 
 namespace pp::runtime {
 
@@ -111,7 +112,8 @@ Node::Node(const Options& options, std::unique_ptr<transport::Transport> transpo
       queue_(0, options_.queue_limit),
       courier_(make_courier(std::move(transport))),
       crew_(*this, *options_.workers, options_.stack_bytes, queue_, deadlines_,
-            courier_ ? static_cast<Crew::Outside&>(*courier_) : alone_, black_box_.get()),
+            courier_ ? static_cast<Crew::Outside&>(*courier_) : alone_, home_.patience(),
+            black_box_.get()),
       sentinel_(*this, log_,
                 options_.role == Role::kDriver ? options_.stalled : std::chrono::milliseconds(0)) {
   warn_of_limits();
@@ -196,6 +198,7 @@ void Node::submit(Job& job) {
     if (queue_.full() && run_at_once(*worker, job)) return;
     return queue(job);
   }
+  Collecting::of_this_thread().submitted();
   submit_as(job, identity(reserve(1)));
 }
 
