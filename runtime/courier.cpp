@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "patience.hpp"
+
 namespace pp::runtime {
 
 namespace {
@@ -16,6 +18,11 @@ constexpr std::chrono::microseconds kLookOut{250};
 // Between two looks: past this somebody else has run on this core.
 constexpr std::chrono::microseconds kInterrupted{200};
 constexpr unsigned kLooksPerYield = 4;
+// Where everybody is busy results are sent when so many have come together, or this time has gone
+// by; a large one at once.
+constexpr std::size_t kTogether = 128;
+constexpr std::chrono::milliseconds kLongestTogether{10};
+constexpr std::size_t kLargeResult = 4096;             // bytes
 constexpr std::size_t kResultsPerMessage = 64 * 1024;  // bytes, about
 constexpr std::size_t kResultsPerTurn = 1024 * 1024;   // likewise
 
@@ -52,7 +59,7 @@ Courier::Courier(const Options& options, std::unique_ptr<transport::Transport> t
 
 Courier::~Courier() {
   stop();
-  for (BorrowedJob* job : *completed_.lock()) job->release();  // came too late to be sent
+  for (BorrowedJob* job : completed_.lock()->jobs) job->release();  // came too late to be sent
   for (BorrowedJob* job : finished_) job->release();
   for (Job* job : *recalled_.lock()) job->release();
   for (Job* job : waiting_) job->release();
@@ -168,6 +175,7 @@ Clock::time_point Courier::step(Clock::time_point now) {
   if (now > due_ + kOverslept) transport_->poll(now_ = now, *this);
   now_ = now;
   called_.store(false, std::memory_order_relaxed);
+  attentive_.store(false, std::memory_order_relaxed);
   turn(now);
   // Handling what came may have made more to do.
   if (transport_->poll(now, *this) > 0 || sent_) return due_ = now;
@@ -180,7 +188,28 @@ Clock::time_point Courier::step(Clock::time_point now) {
   if (victim_.anybody_parked() && parts_.queue.borrowed() > 0 && prefetch_.until() >= now)
     due = std::min(due, prefetch_.until() + Clock::duration(1));
   if (stage_ != Stage::kHere && stage_ != Stage::kHungUp) due = std::min(due, stage_ends_);
+  plan_results(now);
+  if (now < results_due_) due = std::min(due, results_due_);
   return due_ = due;
+}
+
+// Each result that is sent by itself wakes this thread and its owner's: 10 to 20 us of cores that
+// have jobs to run. While everybody has, those that follow on others are kept for a while, and who
+// has made one wakes nobody; a worker that runs out of work does (hungry()).
+void Courier::plan_results(Clock::time_point now) {
+  const bool sent = std::exchange(results_sent_, false);
+  if (!everybody_works()) {
+    working_since_ = results_due_ = now;
+  } else if (sent) {
+    results_due_ = now + Patience::part_of(now - working_since_, kLongestTogether);
+  }
+  if (now < results_due_) attentive_.store(true, std::memory_order_relaxed);
+}
+
+// Here, as far as anybody knows; and no other node waits for work of this one.
+bool Courier::everybody_works() const {
+  return workforce_->idle() == 0 && !victim_.anybody_parked() && stage_ == Stage::kHere &&
+         !stopping_.load(std::memory_order_relaxed);
 }
 
 // Everything that is not an answer to a message.
@@ -215,15 +244,18 @@ void Courier::turn(Clock::time_point now) {
   go_on_leaving(now);
 }
 
-// Whoever put in the first has woken the courier, or is about to.
+// Whoever put in the first has woken the courier, or is about to, unless it comes by itself.
 void Courier::completed(BorrowedJob& job) {
-  bool first = false;
+  bool wakes = false;
   {
     auto completed = completed_.lock();
-    first = completed->empty();
-    completed->push_back(&job);
+    completed->jobs.push_back(&job);
+    const bool due = completed->due;
+    completed->due |= completed->jobs.size() == kTogether || size_of(job) > kLargeResult;
+    wakes = attentive_.load(std::memory_order_relaxed) ? completed->due && !due
+                                                       : completed->jobs.size() == 1;
   }
-  if (first) nudge();
+  if (wakes) nudge();
 }
 
 void Courier::recall(Job& job) {
@@ -237,20 +269,28 @@ void Courier::begun() {
 }
 
 void Courier::hungry() noexcept {
-  if (may_ask_.load(std::memory_order_relaxed)) nudge();
+  if (may_ask_.load(std::memory_order_relaxed) || attentive_.load(std::memory_order_relaxed))
+    nudge();
 }
 
 // Workers may make results faster than this thread encodes them: it looks after other things, like
 // what is too much for their owners, between two portions of them.
 void Courier::send_results(std::size_t most_bytes) {
   std::vector<BorrowedJob*> arrived;
-  std::swap(arrived, *completed_.lock());
+  {
+    auto completed = completed_.lock();
+    if (completed->due || now_ >= results_due_ || !everybody_works()) {
+      std::swap(arrived, completed->jobs);
+      completed->due = false;
+    }
+  }
   for (BorrowedJob* job : arrived) {
     if (auto* link = static_cast<LinkRecord*>(job->owners_record))
       link->unsent_bytes += size_of(*job);
     finished_.push_back(job);
   }
   if (finished_.empty()) return;
+  results_sent_ = true;
   std::vector<BorrowedJob*> finished;
   for (std::size_t size = 0; !finished_.empty() && size < most_bytes; finished_.pop_front()) {
     BorrowedJob* job = finished_.front();

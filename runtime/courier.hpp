@@ -273,6 +273,12 @@ class Courier final : public Crew::Outside,
     }
   };
 
+  // Borrowed jobs that have ended.
+  struct Completed {
+    std::vector<BorrowedJob*> jobs;  // each with a reference
+    bool due = false;                // their results are to be sent without waiting for others
+  };
+
   // Callbacks about nodes that were not made yet.
   struct Calls {
     std::deque<std::function<void()>> waiting;
@@ -332,6 +338,8 @@ class Courier final : public Crew::Outside,
   bool take_late(const messages::Result& result, const NodeId& borrower, Arriving* parcel);
   void recall_obsolete();
   void send_results(std::size_t most_bytes);
+  void plan_results(Clock::time_point now);
+  bool everybody_works() const;
   void deliver_results(LinkRecord& link);
   void send_recalls();
   void serve_thieves();
@@ -459,8 +467,11 @@ class Courier final : public Crew::Outside,
   };
 
   // Who has the watch: the courier's own thread, or one that relieves it.
-  Clock::time_point now_{};  // of the step that is under way
-  Clock::time_point due_{};  // when it was to be at the latest
+  Clock::time_point now_{};            // of the step that is under way
+  Clock::time_point due_{};            // when it was to be at the latest
+  bool results_sent_ = false;          // since the last step that left nothing to do
+  Clock::time_point results_due_{};    // the next ones are sent
+  Clock::time_point working_since_{};  // everybody_works(), as often as it was looked at
   discovery::Neighbourhood neighbourhood_;
   Ledger ledger_;
   Thief thief_;
@@ -506,8 +517,8 @@ class Courier final : public Crew::Outside,
   mutable Guarded<Board> board_;
   mutable std::condition_variable board_changed_;
   Guarded<Calls> calls_;
-  Guarded<std::vector<BorrowedJob*>> completed_;  // each with a reference
-  Guarded<std::vector<Job*>> recalled_;           // likewise
+  Guarded<Completed> completed_;
+  Guarded<std::vector<Job*>> recalled_;  // likewise
   // Relaxed: a flag for the courier, which is woken after it was set.
   std::atomic<bool> ask_due_{false};
   std::atomic<bool> description_due_{false};
@@ -537,6 +548,11 @@ class Courier final : public Crew::Outside,
   std::atomic<bool> stirred_{false};
   // wake() was called since the last step. Relaxed: only decides how soon a rest ends.
   std::atomic<bool> called_{false};
+  // Completed jobs are looked for at results_due_ in any case. Relaxed: it is cleared before
+  // completed_ is emptied and read under the lock of that, so who reads a stale `true` comes before
+  // the emptying. In hungry() a stale value costs a wake-up, or it is that of a step which has not
+  // begun to wait.
+  std::atomic<bool> attentive_{false};
   // There is anybody to hear of. Relaxed: a hint.
   std::atomic<bool> any_peers_{false};
   Guarded<Hope> hope_;  // of threads outside
