@@ -54,7 +54,7 @@ class Handshake {
     kRefused,   // objection() says why, by_us() by whom; send output(), then close
   };
 
-  static constexpr std::uint8_t kVersion = 4;
+  static constexpr std::uint8_t kVersion = 5;
   static constexpr std::size_t kPrefix = 8;
   static constexpr std::size_t kMaxBody = 4096;
 

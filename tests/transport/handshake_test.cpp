@@ -242,8 +242,16 @@ TEST_F(HandshakeTest, another_version_is_answered_with_both_versions) {
   EXPECT_EQ(b.objection().reason, RefusalReason::kVersion);
   EXPECT_THAT(b.objection().sentence, HasSubstr("version " + std::to_string(Handshake::kVersion)));
   EXPECT_THAT(b.objection().sentence, HasSubstr("version 9"));
-  hear(a, b.take_output());
+  // Its hint is in its own version.
+  Words hint = b.take_output();
+  EXPECT_EQ(hint[3], Handshake::kVersion);
+  hint[3] = 9;
+  hear(a, hint);
+  ASSERT_EQ(a.state(), State::kRefused);
   EXPECT_EQ(a.objection().reason, RefusalReason::kVersion);
+  EXPECT_THAT(a.objection().sentence, HasSubstr("version " + std::to_string(Handshake::kVersion)));
+  EXPECT_THAT(a.objection().sentence, HasSubstr("version 9"));
+  EXPECT_THAT(a.objection().sentence, HasSubstr("run the same release"));
 }
 
 TEST_F(HandshakeTest, another_function_table_is_told_to_both_with_both_values) {
