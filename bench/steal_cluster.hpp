@@ -72,7 +72,8 @@ struct Outcome {
 // A courier does here what Courier::turn() does, with the same Thief, Victim and Prefetch, over the
 // sessions that Roster::neighbours_of() names; other sessions are opened when a redirect asks for
 // it. Not modelled: what a join waits for (a job's result goes home when its own work is done),
-// losses, credits, and the wire's bandwidth.
+// losses and silence, credits, the wire's bandwidth, and what a node may have borrowed or keep of
+// results at most, which nothing here comes near.
 class SimCluster {
  public:
   explicit SimCluster(const Setting& setting);
@@ -108,6 +109,7 @@ class SimCluster {
     std::optional<Number> pointed_to;
     std::map<Number, std::size_t> results;  // not sent yet, by owner
     std::vector<Message> inbox;
+    std::vector<Number> refused;            // thieves that have not been told so
     std::map<Number, std::size_t> lent;     // open loans, by borrower
     std::map<Number, std::size_t> open_of;  // borrowed jobs that are here, by owner
     bool recalled_all = false, dial_pointed = false;
@@ -156,6 +158,7 @@ class SimCluster {
   bool serve(Number at, const Victim::Thief& thief, bool asks_now);
   std::optional<Number> where_more(const Node& node) const;
   bool send_on(Number at, const Victim::Thief& thief);
+  void answer_refused(Number at);
   void recall_surplus(Number at);
   std::size_t low_water(const Node& node) const;
   void give_back(Number at, const Victim::Thief& thief, std::size_t most);

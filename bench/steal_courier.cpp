@@ -28,6 +28,7 @@ void SimCluster::turn(Number at) {
   send_results(at);
   serve_thieves(at);
   steal(at);
+  answer_refused(at);
   node.courier_free = now_ + spent_;
 }
 
@@ -88,7 +89,8 @@ void SimCluster::take(Number at, Message& message) {
       if (serve(at, thief, true)) return;
       node.victim.park(thief);
       ++outcome_.refusals;
-      if (!node.own.empty() || !send_on(at, thief)) say(at, message.from, {.kind = Kind::kNone});
+      if (node.own.empty() && send_on(at, thief)) return;
+      node.refused.push_back(message.from);
       return;
     }
     case Kind::kGrant:
@@ -193,8 +195,15 @@ bool SimCluster::send_on(Number at, const Victim::Thief& thief) {
   if (!to || *to == number(thief.session)) return false;
   if (!node.victim.send_on(thief.session)) return true;
   ++outcome_.redirects;
+  std::erase(node.refused, number(thief.session));
   say(at, number(thief.session), {.kind = Message::Kind::kRedirect, .owner = *to, .waits = true});
   return true;
+}
+
+// In the turn after the request, when what has come meanwhile was no better answer.
+void SimCluster::answer_refused(Number at) {
+  for (const Number thief : std::exchange(nodes_[at].refused, {}))
+    say(at, thief, {.kind = Message::Kind::kNone});
 }
 
 bool SimCluster::serve(Number at, const Victim::Thief& thief, bool asks_now) {
@@ -218,6 +227,7 @@ bool SimCluster::serve(Number at, const Victim::Thief& thief, bool asks_now) {
   const std::size_t lend = std::min(amount(gift.lend, node.own.size()), setting_.grant);
   const std::size_t back = std::min(amount(gift.give_back, node.borrowed.size()), setting_.grant);
   node.victim.unpark(thief.session);
+  std::erase(node.refused, number(thief.session));
   if (lend > 0) {
     Message grant;
     grant.kind = Message::Kind::kGrant;
