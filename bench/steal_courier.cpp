@@ -251,7 +251,7 @@ void SimCluster::recall_surplus(Number at) {
   const std::uint32_t workers = node.victim.parked_workers();
   for (const auto& [borrower, loans] : node.lent) {
     if (loans <= setting_.workers || !node.sessions.contains(borrower)) continue;
-    if (!node.thief.ask(session(borrower))) continue;
+    if (!node.thief.ask(session(borrower), now_)) continue;
     ++outcome_.requests;
     node.asked[borrower] = now_;
     say(at, borrower, {.kind = Message::Kind::kSteal, .workers = workers});
@@ -330,7 +330,7 @@ void SimCluster::steal(Number at) {
     node.dial_pointed = false;
   }
   while (hungry_soon(node)) {
-    const std::optional<SessionId> victim = node.thief.ask();
+    const std::optional<SessionId> victim = node.thief.ask(now_);
     if (!victim) break;
     node.asked[number(*victim)] = now_;
     ++outcome_.requests;

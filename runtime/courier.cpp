@@ -11,6 +11,9 @@ namespace pp::runtime {
 namespace {
 
 constexpr std::chrono::seconds kLoadEvery{1};
+// Whoever has not answered a request for work for so long is taken for silent, as far as stealing
+// goes; sooner where silence is suspected sooner.
+constexpr std::chrono::seconds kAnswersWithin{1};
 constexpr std::chrono::milliseconds kOverslept{50};
 // Who waits for a result looks out for so long before it sleeps: about two round trips in which
 // somebody has to be woken.
@@ -47,7 +50,8 @@ Courier::Courier(const Options& options, std::unique_ptr<transport::Transport> t
                       .used_sessions_stay = holds(Rule::kUsedSessionsStay)},
                      std::hash<NodeId>{}(transport_->self().node), *this),
       ledger_(options.retries),
-      thief_(std::hash<NodeId>{}(transport_->self().node)),
+      thief_(std::hash<NodeId>{}(transport_->self().node),
+             std::min<Clock::duration>(options.suspect, kAnswersWithin)),
       store_(parts.most_cached),
       fetcher_(parts.fetch),
       spread_(parts.spread_least),
@@ -187,6 +191,7 @@ Clock::time_point Courier::step(Clock::time_point now) {
   // What is kept for those who run long by then goes to whoever waits for it.
   if (victim_.anybody_parked() && parts_.queue.borrowed() > 0 && prefetch_.until() >= now)
     due = std::min(due, prefetch_.until() + Clock::duration(1));
+  due = std::min(due, answers_due_);
   if (stage_ != Stage::kHere && stage_ != Stage::kHungUp) due = std::min(due, stage_ends_);
   plan_results(now);
   if (now < results_due_) due = std::min(due, results_due_);
@@ -222,6 +227,7 @@ void Courier::turn(Clock::time_point now) {
   try_suspects(now);
   // What lies in the queue at the end is closed, not granted.
   if (!stopping_.load(std::memory_order_relaxed)) grant_placed();
+  answers_due_ = Clock::time_point::max();  // who does not steal waits for nobody's answer
   if (stage_ < Stage::kGoodbye) {
     serve_thieves();
     steal();

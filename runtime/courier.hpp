@@ -498,6 +498,8 @@ class Courier final : public Crew::Outside,
   bool sent_ = false;                        // since the last poll of the transport
   std::uint32_t told_workers_;               // what the others believe that we have
   messages::Load told_load_;                 // likewise
+  // Whom this node has asked for work, in need of it, has answered by then.
+  Clock::time_point answers_due_ = Clock::time_point::max();
   std::optional<NodeId> pointed_to_;  // a node that we were sent to and have no session with yet
   bool dial_pointed_ = false;         // when there is need
   bool recalled_all_ =

@@ -400,7 +400,7 @@ void Courier::steal() {
   }
   const auto wants = static_cast<std::uint32_t>(2 * low_water_.load(std::memory_order_relaxed));
   while (hungry_soon()) {
-    const std::optional<SessionId> victim = thief_.ask();
+    const std::optional<SessionId> victim = thief_.ask(now_);
     if (!victim) break;
     PeerRecord* record = peer(*victim);
     record->asked = record->used = now_;
@@ -412,15 +412,17 @@ void Courier::steal() {
 }
 
 // Thieves wait here and everything is lent: whoever has more of it than it runs is asked for it.
+  answers_due_ = thief_.give_up_overdue(now_);
 void Courier::recall_surplus() {
   if (recalled_all_ || leaving() || ledger_.open() == 0 || !victim_.anybody_parked()) return;
   if (parts_.queue.own() > 0 || parts_.queue.pinned() > 0) return;
   const messages::Encoded ask = messages::encode(messages::Steal{victim_.parked_workers(), 0, 0});
   for (auto& [session, record] : peers_) {
     if (ledger_.open(record.link->node) <= record.peer.introduction.workers) continue;
-    if (session_of(record.link->node) != session || !thief_.ask(session)) continue;
+    if (session_of(record.link->node) != session || !thief_.ask(session, now_)) continue;
     record.asked = record.used = now_;
     say(session, ask);
+  if (!hungry_soon()) answers_due_ = Clock::time_point::max();
   }
   recalled_all_ = true;
 }

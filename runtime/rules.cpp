@@ -59,6 +59,8 @@ std::string_view to_string(Rule rule) {
       return "pieces asked for on a session that has ended are asked for again";
     case Rule::kResultsTaken:
       return "whoever has fetched a result says so";
+    case Rule::kOverdueNotWaitedFor:
+      return "a request without an answer does not keep a thief from asking others";
   }
   return "?";
 }

@@ -41,7 +41,8 @@ enum class Rule : std::uint8_t {
   kBlobsAskedAgain,   // 24: pieces that were asked for on a session that has ended are asked for
                       // again
   kResultsTaken,      // 24, 25: whoever has fetched a result says so, and it is kept no longer
-  kLast = kResultsTaken,
+  kOverdueNotWaitedFor,  // 11: a request without an answer does not keep a thief from asking others
+  kLast = kOverdueNotWaitedFor,
 };
 
 inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kLast) + 1;

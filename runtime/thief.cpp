@@ -13,7 +13,7 @@ void Thief::peer_up(SessionId peer) { peers_.try_emplace(peer); }
 void Thief::peer_down(SessionId peer) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;
-  if (entry->second.state == State::kAsked && holds(Rule::kLostRequestsAreForgotten)) --under_way_;
+  if (holds(Rule::kLostRequestsAreForgotten)) answered(entry->second);
   peers_.erase(entry);
   if (favourite_ == peer) favourite_.reset();
   if (giver_ == peer) giver_.reset();
@@ -22,11 +22,11 @@ void Thief::peer_down(SessionId peer) {
 void Thief::link_over(SessionId peer) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;
-  if (entry->second.state == State::kAsked) --under_way_;
+  answered(entry->second);
   entry->second.state = State::kIdle;
 }
 
-std::optional<SessionId> Thief::ask() {
+std::optional<SessionId> Thief::ask(Time now) {
   if (under_way_ >= kUnderWay) return std::nullopt;
   std::optional<SessionId> victim;
   if (favourite_ && peers_.at(*favourite_).state == State::kIdle) {
@@ -42,17 +42,36 @@ std::optional<SessionId> Thief::ask() {
     const auto other = open[any(random_)];
     victim = (one->second.queued >= other->second.queued ? one : other)->first;
   }
-  ask(*victim);
+  ask(*victim, now);
   return victim;
 }
 
-bool Thief::ask(SessionId peer) {
+bool Thief::ask(SessionId peer, Time now) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end() || entry->second.state != State::kIdle) return false;
   entry->second.state = State::kAsked;
+  entry->second.asked = now;
   entry->second.lent = false;
   ++under_way_;
+  none_overdue_before_ = std::min(none_overdue_before_, now + patience_);
   return true;
+}
+
+Thief::Time Thief::give_up_overdue(Time now) {
+  if (now < none_overdue_before_) return none_overdue_before_;
+  none_overdue_before_ = Time::max();
+  if (!holds(Rule::kOverdueNotWaitedFor)) return none_overdue_before_;
+  for (auto& [session, peer] : peers_) {
+    if (peer.state != State::kAsked) continue;
+    if (const Time due = peer.asked + patience_; due > now) {
+      none_overdue_before_ = std::min(none_overdue_before_, due);
+      continue;
+    }
+    answered(peer);
+    peer.state = State::kOverdue;
+    if (favourite_ == session) favourite_.reset();
+  }
+  return none_overdue_before_;
 }
 
 bool Thief::may_ask() const {
@@ -64,7 +83,7 @@ bool Thief::may_ask() const {
 void Thief::granted(SessionId peer) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;
-  if (entry->second.state == State::kAsked) --under_way_;
+  answered(entry->second);
   entry->second.state = State::kIdle;
   favourite_ = giver_ = peer;
 }
@@ -72,7 +91,7 @@ void Thief::granted(SessionId peer) {
 void Thief::refused(SessionId peer) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;
-  if (entry->second.state == State::kAsked) --under_way_;
+  answered(entry->second);
   // (What we have lent it meanwhile arrived there after our request.)
   entry->second.state = entry->second.lent ? State::kIdle : State::kParked;
   if (favourite_ == peer) favourite_.reset();
@@ -81,7 +100,7 @@ void Thief::refused(SessionId peer) {
 void Thief::redirected(SessionId peer, std::optional<SessionId> to, bool waits) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;
-  if (entry->second.state == State::kAsked) --under_way_;
+  answered(entry->second);
   entry->second.state = waits && !entry->second.lent ? State::kParked : State::kIdle;
   favourite_.reset();
   const auto target = to ? peers_.find(*to) : peers_.end();

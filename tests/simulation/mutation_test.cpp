@@ -67,6 +67,11 @@ const std::vector<Mutation> kMutations = {
     {Rule::kUsedSessionsStay, "used_sessions_stay", 450, kNothing, Scene::kCrowd},
     {Rule::kBlobsAskedAgain, "blobs_asked_again", 300, {{kBreak}}, Scene::kBlobs},
     {Rule::kResultsTaken, "results_taken", 50, kNothing, Scene::kBlobs},
+    {Rule::kOverdueNotWaitedFor,
+     "overdue_not_waited_for",
+     1500,
+     {{kCrash, kStop}},
+     Scene::kResults},
 };
 
 std::string name_of(const testing::TestParamInfo<Mutation>& info) { return info.param.name; }
