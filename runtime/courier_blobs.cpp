@@ -180,6 +180,7 @@ void Courier::await_result(const messages::Result& result, const NodeId& borrowe
       misbehaved(who(speaker_) + " sends results of jobs that this node has never lent");
     return result_is_here(at);
   }
+  ledger_.has_ended(result.number, borrower);
   for (const auto& [id, place] : result.blobs) {
     const bool is_its_own = place == Luggage::kWhole &&
                             is_result_name(id, borrower, transport_->self().node, result.number);

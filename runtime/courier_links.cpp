@@ -234,9 +234,10 @@ bool ended_by_itself(const Fate& fate) {
 
 // With no other node left to try it on: whether its owner had better not run it either.
 bool Courier::likely_to_kill(const Suspect& suspect) const {
-  const unsigned blamed = find_particulars(*suspect.job)->blamed;
-  if (blamed != 1) return blamed > 1;
-  return parts_.black_box != nullptr && ended_by_itself(parts_.black_box->fate(suspect.last));
+  const Particulars& its = *find_particulars(*suspect.job);
+  if (its.blame() > 1) return true;
+  return its.blamed == 1 && parts_.black_box != nullptr &&
+         ended_by_itself(parts_.black_box->fate(suspect.last));
 }
 
 // A node that hears nobody cannot tell whether the others are dead or it is cut off itself: then

@@ -2,6 +2,7 @@
 #include "ledger.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "particulars.hpp"
 #include "rules.hpp"
@@ -21,6 +22,19 @@ constexpr std::uint32_t kMostDoubled = 13;
 bool is_tried_alone(const Job& job) {
   const Particulars* particulars = find_particulars(job);
   return particulars != nullptr && (particulars->suspected > 1 || particulars->blamed > 0);
+}
+
+// A death that nobody is to blame for alone is divided among those who can have caused it, as the
+// squares of how many each has seen by now: who comes from death to death carries almost all of it,
+// with however many others that were there for the first time.
+constexpr std::uint64_t kDeath = 1000;
+// Where none of our loans was running that one is divided among those that waited there for others:
+// what they have spawned may kill its node each time they are tried. Most of these deaths come from
+// outside, though, and who waits may do so for hours.
+constexpr std::uint64_t kDeathOfWaiting = kDeath / 4;
+
+std::uint64_t likelihood(const Particulars& particulars) {
+  return std::uint64_t{particulars.deaths_seen} * particulars.deaths_seen;
 }
 
 }  // namespace
@@ -104,14 +118,22 @@ void Ledger::named(const NodeId& borrower, const std::vector<std::uint64_t>& num
     account->second.busy = named > 0 && named >= workers;
 }
 
+void Ledger::has_ended(std::uint64_t number, const NodeId& borrower) {
+  Loan* loan = find(number, borrower);
+  if (loan == nullptr) return;
+  loan->ended = true;
+  if (std::exchange(loan->named, false)) loan->account->busy = false;
+}
+
 std::vector<Ledger::Verdict> Ledger::link_over(const NodeId& borrower, const End& how) {
   std::vector<Verdict> verdicts;
   const auto account = accounts_.find(borrower);
   if (account == accounts_.end()) return verdicts;
   const bool busy = account->second.busy;
   // What it was doing when its link ended, as far as is known here.
-  enum class Was : std::uint8_t { kUnbegun, kWaiting, kPerhapsRunning };
+  enum class Was : std::uint8_t { kUnbegun, kWaiting, kPerhapsRunning, kEnded };
   const auto was = [&](std::uint64_t number, const Loan& loan) {
+    if (loan.ended) return Was::kEnded;
     if (how.running) {
       const auto entry = how.running->find(number);
       if (entry != how.running->end()) return entry->second ? Was::kPerhapsRunning : Was::kWaiting;
@@ -134,6 +156,15 @@ std::vector<Ledger::Verdict> Ledger::link_over(const NodeId& borrower, const End
   const auto suspects = std::count_if(
       over.begin(), over.end(), [](const Over& each) { return each.what == Was::kPerhapsRunning; });
   const bool to_blame = how.died && (suspects == 1 || !holds(Rule::kOnlyOneIsBlamed));
+  const Was sharing = suspects > 0 ? Was::kPerhapsRunning : Was::kWaiting;
+  std::uint64_t likelihoods = 0;
+  for (const Over& each : over) {
+    if (!how.died || to_blame || each.what != sharing) continue;
+    Particulars& its = particulars_of(*each.loan.job);
+    ++its.deaths_seen;
+    likelihoods += likelihood(its);
+  }
+  const std::uint64_t death = suspects > 0 ? kDeath : kDeathOfWaiting;
   for (const auto& [number, loan, what] : over) {
     if (what != Was::kUnbegun && !how.gone) {
       loan.job->retain();
@@ -142,6 +173,10 @@ std::vector<Ledger::Verdict> Ledger::link_over(const NodeId& borrower, const End
     Job* job = end(number, loan);
     const bool suspect = how.died && what == Was::kPerhapsRunning;
     if (suspect) ++particulars_of(*job).suspected;
+    if (likelihoods > 0 && what == sharing && holds(Rule::kEndlessIsBlamed)) {
+      Particulars& its = particulars_of(*job);
+      its.shared_blame += static_cast<unsigned>(death * likelihood(its) / likelihoods);
+    }
     if (what != Was::kUnbegun) {
       verdicts.push_back(lost(job, how, loan.suspect || suspect, suspect && to_blame));
     } else {
@@ -169,7 +204,7 @@ Ledger::Verdict Ledger::lost(Job* job, const End& end, bool suspect, bool to_bla
   const unsigned retries = retries_of(*job);
   if (to_blame && holds(Rule::kBlameIsCounted)) ++particulars.blamed;
   ++job->attempt;
-  if ((retries == 0 && holds(Rule::kOnceIsOnce)) || particulars.blamed > retries)
+  if ((retries == 0 && holds(Rule::kOnceIsOnce)) || particulars.blame() > retries)
     return {job, Verdict::Then::kFail, true, losses};
   return {job,
           suspect && holds(Rule::kTriedAlone) ? Verdict::Then::kElsewhere : Verdict::Then::kAgain,

@@ -28,7 +28,9 @@ namespace pp::runtime {
 // suspects: each is run again elsewhere, at once, and after a second such death, or one that only
 // it can have caused, it is tried alone (no second suspect on the same node), so that the next
 // death tells which of them it was. A death with one suspect is that job's; after more than
-// `retries` of those it fails. A node that is merely cut off blames nobody.
+// `retries` of those it fails. A death with several is no proof against any of them, but who is
+// there each time is not tried without end: each bears a share, two whole ones count as one death
+// that is its alone. A node that is merely cut off blames nobody.
 class Ledger {
  public:
   explicit Ledger(unsigned retries) : retries_(retries) {}
@@ -70,6 +72,10 @@ class Ledger {
 
   // These loans have been running for a while, says the borrower, which has so many workers.
   void named(const NodeId& borrower, const std::vector<std::uint64_t>& numbers, unsigned workers);
+
+  // Its result is on its way: a part of it has come. Should its borrower die before the rest has,
+  // then not of it.
+  void has_ended(std::uint64_t number, const NodeId& borrower);
 
   // How a link ended.
   struct End {
@@ -133,6 +139,7 @@ class Ledger {
     bool suspect = false;
     bool trial = false;
     bool named = false;
+    bool ended = false;  // its result is on its way
   };
   struct Late {
     Job* job;  // with a reference

@@ -16,10 +16,15 @@ struct Particulars {
   JobOptions options;  // set before the job is submitted
   // The courier's alone: how earlier attempts ended, if any did; how many nodes died while it may
   // have been running there; and of these, how many with it as the only one that can have killed
-  // them.
+  // them. Of the others: how many it has seen die in all, and its part of the blame for them.
   std::string losses;
   unsigned suspected = 0;
   unsigned blamed = 0;
+  unsigned deaths_seen = 0;
+  unsigned shared_blame = 0;  // in thousandths of a death
+
+  // A share counts for half of what is certain: it falls on those who were only there, too.
+  unsigned blame() const { return blamed + shared_blame / 2000; }
   // What belongs to the arguments while they are lent, and to the result once it has come. The
   // courier's, until the job is done; then for who decodes.
   std::vector<Luggage::Item> blobs;

@@ -61,6 +61,8 @@ std::string_view to_string(Rule rule) {
       return "whoever has fetched a result says so";
     case Rule::kOverdueNotWaitedFor:
       return "a request without an answer does not keep a thief from asking others";
+    case Rule::kEndlessIsBlamed:
+      return "what sees death after death fails, though it was never alone with them";
   }
   return "?";
 }

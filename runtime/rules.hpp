@@ -42,7 +42,8 @@ enum class Rule : std::uint8_t {
                       // again
   kResultsTaken,      // 24, 25: whoever has fetched a result says so, and it is kept no longer
   kOverdueNotWaitedFor,  // 11: a request without an answer does not keep a thief from asking others
-  kLast = kOverdueNotWaitedFor,
+  kEndlessIsBlamed,      // 5, 6: what sees death after death fails, though never alone with them
+  kLast = kEndlessIsBlamed,
 };
 
 inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kLast) + 1;

@@ -345,6 +345,35 @@ TEST_F(Ledgers, one_that_waited_for_others_when_its_borrower_died_was_an_attempt
   for (Job* job : jobs) job->release();
 }
 
+// (History: the pieces of its result were still coming when another job killed the node; taken for
+// one that had never begun, it ran a second time as the same attempt.)
+TEST_F(Ledgers, one_whose_result_was_on_its_way_was_an_attempt_but_no_suspect) {
+  const std::vector<Job*> jobs = lendables(3);
+  const std::vector<std::uint64_t> numbers = lend(jobs, kAnna);
+  ledger.named(kAnna, {numbers[0]}, 1);
+  ledger.has_ended(numbers[1], kAnna);
+  ledger.has_ended(numbers[2], kBert);  // a stranger's word
+  const Verdicts verdicts = ledger.link_over(kAnna, kGone);
+  check(verdicts.at(0), jobs[0], Then::kElsewhere, true, 2);
+  check(verdicts.at(1), jobs[1], Then::kAgain, true, 2);
+  check(verdicts.at(2), jobs[2], Then::kAgain, false, 1);
+  EXPECT_EQ(blamed(jobs[0]), 1u);
+  EXPECT_EQ(blamed(jobs[1]), 0u);
+  for (Job* job : jobs) job->release();
+}
+
+TEST_F(Ledgers, a_named_loan_whose_result_is_on_its_way_leaves_its_worker_to_the_others) {
+  const std::vector<Job*> jobs = lendables(3);
+  const std::vector<std::uint64_t> numbers = lend(jobs, kAnna);
+  ledger.named(kAnna, {numbers[0]}, 1);
+  ledger.has_ended(numbers[0], kAnna);
+  const Verdicts verdicts = ledger.link_over(kAnna, kGone);
+  check(verdicts.at(0), jobs[0], Then::kAgain, true, 2);
+  check(verdicts.at(1), jobs[1], Then::kElsewhere, true, 2);
+  check(verdicts.at(2), jobs[2], Then::kElsewhere, true, 2);
+  for (Job* job : jobs) job->release();
+}
+
 std::unique_ptr<EncodedTask> begin_nothing(std::span<const std::byte>) { return nullptr; }
 
 // A coroutine that has begun need not be on any worker's stack.
@@ -465,6 +494,91 @@ TEST_F(Ledgers, blamed_more_often_than_its_retries_a_job_fails_and_names_every_l
                     HasSubstr("attempt 5: it is gone"), HasSubstr("attempt 6: it is gone"),
                     Not(HasSubstr("not begun"))));
   job->release();
+}
+
+// (History: a job that killed its node beside others that were always new there was tried on more
+// than sixty of them.)
+TEST_F(Ledgers, who_sees_death_after_death_in_changing_company_fails_in_the_end) {
+  Job* const killer = lendable();
+  unsigned deaths = 0;
+  Ledger::Verdict verdict;
+  do {
+    ASSERT_LT(++deaths, 20u) << "it is tried without end";
+    const std::vector<Job*> others = lendables(10);
+    lend(others, kAnna);
+    ledger.lend(*killer, kAnna, deaths > 1);
+    for (const Ledger::Verdict& each : ledger.link_over(kAnna, kGone)) {
+      if (each.job == killer) {
+        verdict = each;
+      } else {
+        EXPECT_EQ(each.then, Then::kElsewhere);
+      }
+    }
+    for (Job* other : others) other->release();
+  } while (verdict.then == Then::kElsewhere);
+  EXPECT_EQ(verdict.then, Then::kFail);
+  EXPECT_EQ(blamed(killer), 0u) << "there were always others";
+  EXPECT_GT(deaths, 8u) << "a share counts for half";
+  EXPECT_THAT(verdict.message, HasSubstr("attempt 8: it is gone"));
+  killer->release();
+}
+
+TEST_F(Ledgers, who_is_there_when_nodes_die_of_others_does_not_fail) {
+  Job* const harmless = lendable();
+  for (int round = 0; round < 100; ++round) {
+    // Each killer comes from a few deaths, as it does where others are tried as well.
+    const std::vector<Job*> killers = lendables(3);
+    for (Job* killer : killers) particulars_of(*killer).deaths_seen = 3;
+    lend(killers, kAnna);
+    particulars_of(*harmless).deaths_seen = 0;  // a job of the same kind each time
+    particulars_of(*harmless).shared_blame = 0;
+    ledger.lend(*harmless, kAnna);
+    for (const Ledger::Verdict& each : ledger.link_over(kAnna, kGone))
+      EXPECT_NE(each.then, Then::kFail);
+    EXPECT_LT(find_particulars(*harmless)->shared_blame, 50u);
+    for (Job* killer : killers) killer->release();
+  }
+  harmless->release();
+}
+
+TEST_F(Ledgers, a_cohort_that_goes_from_death_to_death_shares_the_blame_evenly) {
+  const std::vector<Job*> jobs = lendables(10);
+  for (int round = 1; round <= 40; ++round) {
+    lend(jobs, kAnna);
+    for (const Ledger::Verdict& each : ledger.link_over(kAnna, kGone))
+      ASSERT_EQ(each.then, Then::kElsewhere) << round;
+  }
+  for (Job* job : jobs) {
+    EXPECT_EQ(find_particulars(*job)->shared_blame, 4000u);
+    job->release();
+  }
+}
+
+// What it spawns kills the node, and dies with it.
+TEST_F(Ledgers, who_waits_wherever_a_node_dies_of_none_of_ours_fails_in_the_end_but_late) {
+  Job* const parent = lendable();
+  unsigned deaths = 0;
+  Ledger::Verdict verdict;
+  do {
+    ASSERT_LT(++deaths, 100u);
+    const std::uint64_t number = ledger.lend(*parent, kAnna);
+    verdict = ledger.link_over(kAnna, died_running({{number, false}, {4711, true}})).at(0);
+    ASSERT_TRUE(verdict.lost);
+  } while (verdict.then == Then::kAgain);
+  EXPECT_EQ(verdict.then, Then::kFail);
+  EXPECT_EQ(deaths, 32u);
+  // One that waits while another one of ours runs is not concerned.
+  Job* const other = lendable();
+  for (int round = 0; round < 3; ++round) {
+    const std::uint64_t waits = ledger.lend(*other, kAnna);
+    Job* const runs = lendable();
+    const std::uint64_t number = ledger.lend(*runs, kAnna);
+    ledger.link_over(kAnna, died_running({{waits, false}, {number, true}}));
+    runs->release();
+  }
+  EXPECT_EQ(find_particulars(*other)->shared_blame, 0u);
+  parent->release();
+  other->release();
 }
 
 TEST_F(Ledgers, without_retries_the_first_loss_is_the_last) {

@@ -72,6 +72,11 @@ const std::vector<Mutation> kMutations = {
      1500,
      {{kCrash, kStop}},
      Scene::kResults},
+    {Rule::kEndlessIsBlamed,
+     "endless_is_blamed",
+     1500,
+     {{kCrash, kStop, kPoison}},
+     Scene::kResults},
 };
 
 std::string name_of(const testing::TestParamInfo<Mutation>& info) { return info.param.name; }

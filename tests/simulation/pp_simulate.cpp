@@ -208,6 +208,7 @@ int many(const Arguments& arguments) {
       sum.largest_backlog = std::max(sum.largest_backlog, one.largest_backlog);
       sum.largest_kept = std::max(sum.largest_kept, one.largest_kept);
       sum.most_deaths = std::max(sum.most_deaths, one.most_deaths);
+      sum.most_shared = std::max(sum.most_shared, one.most_shared);
       if (!one.failure.empty()) {
         ++failed;
         report(arguments, seed, one);
@@ -234,7 +235,9 @@ int many(const Arguments& arguments) {
       "backlog %llu bytes\n"
       "jobs %llu (%llu roots), executions %llu, of these %llu of later attempts; outcomes: %llu "
       "values, %llu failures\n"
-      "at most %llu bytes of results kept, and %llu nodes killed by one job\n"
+      "at most %llu bytes of results kept, and %llu nodes killed by one job; who ended with a "
+      "value "
+      "bore up to %llu %% of the shared blame at which jobs fail\n"
       "%llu histories FAILED\n",
       static_cast<unsigned long long>(sum.nodes), static_cast<unsigned long long>(sum.sessions),
       static_cast<unsigned long long>(sum.messages), static_cast<unsigned long long>(sum.words),
@@ -245,6 +248,7 @@ int many(const Arguments& arguments) {
       static_cast<unsigned long long>(sum.values), static_cast<unsigned long long>(sum.failures),
       static_cast<unsigned long long>(sum.largest_kept),
       static_cast<unsigned long long>(sum.most_deaths),
+      static_cast<unsigned long long>(sum.most_shared),
       static_cast<unsigned long long>(failed.load()));
   return failed > 0 ? 1 : 0;
 }

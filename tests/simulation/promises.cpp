@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "particulars.hpp"
 #include "readable.hpp"
 #include "world.hpp"
 
@@ -158,6 +159,11 @@ void World::delivered(SimJob& job) {
     return fail(what + " has " + std::to_string(job.times_stored()) + " outcomes");
   if (failure == nullptr) {
     ++outcomes_.values;
+    if (const runtime::Particulars* particulars = runtime::find_particulars(job)) {
+      const std::uint64_t fails_at = 2000 * (its.retries.value_or(options_.retries) + 1);
+      outcomes_.most_shared =
+          std::max(outcomes_.most_shared, 100 * particulars->shared_blame / fails_at);
+    }
     if (its.overdue() || its.throws)
       return fail(what + " has a value though it " + (its.throws ? "throws" : "takes too long"));
     const std::uint64_t expected = value_of(profile_, errand.id, errand.depth, errand.once);

@@ -94,6 +94,8 @@ struct Outcomes {
   std::uint64_t roots = 0, values = 0, failures = 0;
   std::uint64_t largest_backlog = 0, largest_kept = 0;  // bytes
   std::uint64_t most_deaths = 0;                        // by one job
+  // Of the shared blame at which a job fails, borne by one that has ended with a value; in %.
+  std::uint64_t most_shared = 0;
 };
 
 // One seed, one history: the same plan, the same outcomes.

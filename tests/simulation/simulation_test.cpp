@@ -148,6 +148,12 @@ TEST(Histories, that_went_wrong_once_do_not_again) {
   const std::vector<Past> past = {
       // Two requests lay with machines without power, and a third node was not asked.
       {2300, Scene::kResults, {}},
+      // Jobs that killed node after node, always beside others that were new there.
+      {2905, Scene::kBlobs, {}},
+      {5186, Scene::kResults, {}},
+      {472, Scene::kResults, {Fault::kCrash, Fault::kStop, Fault::kPoison}, false},
+      // The result was on its way when its node died, and the same attempt was begun again.
+      {1835, Scene::kBlobs, {Fault::kPoison, Fault::kCrash, Fault::kJoin}, false},
   };
   for (const Past& it : past) {
     Plan plan;
