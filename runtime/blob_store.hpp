@@ -18,6 +18,8 @@ class BlobStore {
 
   // The one of this name; null if it is not here. Counts as use.
   BlobPtr find(const BlobId& id);
+  // Whether it is. Counts as none.
+  bool has(const BlobId& id) const { return blobs_.contains(id); }
   // From now on it is here. Returns the one to hold: of two of one name the first.
   BlobPtr put(BlobPtr blob);
   // Nobody will ask for it again soon: forgotten at once, unless it is in use.

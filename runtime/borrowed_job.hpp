@@ -79,7 +79,8 @@ class BorrowedJob final : public Job {
 
   const NodeId owner;
   const std::uint64_t number;     // of the loan
-  std::uint64_t link = 0;         // by which it came; this and the next five are the courier's
+  std::uint64_t link = 0;         // by which it came; this and the next six are the courier's
+  std::size_t bytes = 0;          // what it counts for, of what its owner may lend to this node
   void* owners_record = nullptr;  // what the courier knows of its link; while it is on its list
   std::size_t place_in_list = 0;
   bool given_up = false;      // it went back before its end

@@ -60,6 +60,11 @@ class Courier final : public Crew::Outside,
     // Of an owner's results so many bytes may wait for it here: past them nothing more of its is
     // begun (protocol.md rule 25).
     std::size_t most_results_kept = std::size_t{64} << 20;
+    // Of an owner's jobs so many wait here to be begun, with so many bytes of arguments (blobs of
+    // theirs that were not here before included): more are given back. Two for each worker may be
+    // larger.
+    std::size_t most_borrowed = std::size_t{1} << 16;
+    std::size_t most_borrowed_bytes = std::size_t{256} << 20;
     // Arguments and results that take more bytes than this travel as blobs; so do all arguments of
     // a job together that take more than that without them.
     std::size_t eager = Luggage::kEager;
@@ -128,6 +133,7 @@ class Courier final : public Crew::Outside,
   struct Holdings {
     std::size_t lent = 0, late = 0, suspects = 0;  // jobs of this node
     std::size_t borrowed = 0;                      // of others, queued or running
+    std::size_t most_waiting = 0;                  // to be begun, of one owner
     std::size_t links = 0, kept_messages = 0, kept_bytes = 0;
     std::size_t unacknowledged = 0;  // messages of links that are attached
     std::size_t parked = 0;          // requests of others
@@ -201,12 +207,17 @@ class Courier final : public Crew::Outside,
     Clock::time_point acknowledge = Clock::time_point::max();  // at the latest
     std::optional<Clock::time_point> silent{};  // the owner of jobs that run here: since when
     std::size_t borrowed = 0;                   // jobs of its that are here
+    std::size_t borrowed_bytes = 0;             // of their arguments, about
+    std::size_t begun = 0, begun_bytes = 0;     // of these, as it was when
+    Clock::time_point counted{};                // it was looked up
+    bool laden = false;                         // these are so many that no more are taken
     Clock::time_point worked{};                 // when the last of these ended
     std::size_t unsent_bytes = 0;               // of the results of those that are in finished_
     std::map<std::uint64_t, Held> held{};       // by loan
     std::size_t held_bytes = 0;
     bool full = false;                        // of these and others: none of its jobs is begun
     Clock::time_point refuses_until{};        // that one was full: nothing is lent to it unasked
+    Clock::duration refuses_for{};            // how long that was; the longer, the oftener it was
     std::vector<messages::Result> results{};  // of the message that is being put together
     std::size_t results_bytes = 0;            // of these, about
     bool told_begun = false;                  // the last word about them named some
@@ -328,6 +339,9 @@ class Courier final : public Crew::Outside,
   void look_after_links(Clock::time_point now);
   void note_link_due(Clock::time_point due) { links_due_ = std::min(links_due_, due); }
   bool is_full(LinkRecord& link) const;
+  bool is_laden(LinkRecord& link) const;
+  std::size_t bytes_of(const messages::LentJob& lent) const;
+  bool hears_refusals(LinkRecord& link);
   void no_longer_full(LinkRecord& link);
   void return_excess();
   void tell_begun();
@@ -484,6 +498,8 @@ class Courier final : public Crew::Outside,
   std::deque<Suspect> suspects_;                  // the oldest first
   std::optional<Clock::time_point> fell_silent_;  // the last member that did: it may come back
   SessionId speaker_{};
+  // Whom this node has asked for work, in need of it, has answered by then.
+  Clock::time_point answers_due_ = Clock::time_point::max();
   Prefetch prefetch_;
   std::vector<BorrowedJob*> borrowed_open_;  // jobs we have and whose results are not sent
   std::deque<BorrowedJob*> finished_;        // those whose results are next; with references
@@ -498,13 +514,13 @@ class Courier final : public Crew::Outside,
   bool sent_ = false;                        // since the last poll of the transport
   std::uint32_t told_workers_;               // what the others believe that we have
   messages::Load told_load_;                 // likewise
-  // Whom this node has asked for work, in need of it, has answered by then.
-  Clock::time_point answers_due_ = Clock::time_point::max();
   std::optional<NodeId> pointed_to_;  // a node that we were sent to and have no session with yet
   bool dial_pointed_ = false;         // when there is need
   bool recalled_all_ =
       false;  // nobody has more of our jobs than it runs and was not asked for them
   std::uint64_t others_workers_ = 0;  // of the members present
+  // Placed jobs wait until the loans of a node are fewer.
+  bool placed_wait_ = false;
   // Nodes that placed jobs wait for and that were never here: since when, or max() when said so.
   std::map<NodeId, Clock::time_point> awaited_;
   Clock::time_point next_load_;

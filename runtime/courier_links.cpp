@@ -18,6 +18,8 @@ constexpr std::size_t kMostMessagesOwed = 64;
 constexpr std::size_t kMostBytesOwed = 256 * 1024;
 // A link with something open and without a session is dialled for this often.
 constexpr std::chrono::milliseconds kDialEvery{250};
+// How often it is looked up, at most, which borrowed jobs have begun.
+constexpr std::chrono::milliseconds kCountEvery{10};
 // So long a node goes on with the running jobs of an owner that is silent (protocol.md rule 21).
 constexpr std::chrono::seconds kOwnerGrace{60};
 
@@ -295,6 +297,7 @@ void Courier::look_after_links(Clock::time_point now) {
   for (auto& [node, link] : links_) {
     if (now >= link.acknowledge) acknowledge(link);
     note_link_due(link.acknowledge);
+    if (link.refuses_until > now) note_link_due(link.refuses_until);
     if (link.silent) {
       if (now >= *link.silent + kOwnerGrace) {
         link.silent.reset();
@@ -341,6 +344,36 @@ bool Courier::is_full(LinkRecord& link) const {
   const std::size_t most = parts_.most_results_kept;
   link.full = waits > (link.full ? most / 2 : most) && holds(Rule::kResultsBounded);
   return link.full;
+}
+
+// So many of its jobs wait here that no more are taken until half of them have begun: otherwise
+// there would be room for one more with each that does, and most of a grant would go back. (Those
+// who lend what they are asked for never come near it: it is for jobs placed here, for large
+// arguments, and for who lends without end.) What has begun does not count: it may be waiting for
+// one that is yet to come. How many have is looked up now and then, and only where it matters.
+bool Courier::is_laden(LinkRecord& link) const {
+  const auto reaches = [&](std::size_t now, std::size_t most) {
+    return now >= std::max<std::size_t>(link.laden ? most / 2 : most, 1);
+  };
+  const auto is_laden = [&] {
+    const std::size_t jobs = link.borrowed - std::min(link.begun, link.borrowed);
+    const std::size_t bytes = link.borrowed_bytes - std::min(link.begun_bytes, link.borrowed_bytes);
+    return reaches(jobs, parts_.most_borrowed) ||
+           (reaches(bytes, parts_.most_borrowed_bytes) &&
+            jobs >= std::size_t{2} * std::max(1U, workforce_->workers()));
+  };
+  bool laden = is_laden();
+  if (laden && now_ >= link.counted + kCountEvery) {
+    link.counted = now_;
+    link.begun = link.begun_bytes = 0;
+    for (const BorrowedJob* job : borrowed_open_) {
+      if (job->owners_record != &link || job->queued()) continue;
+      ++link.begun;
+      link.begun_bytes += job->bytes;
+    }
+    laden = is_laden();
+  }
+  return link.laden = laden && holds(Rule::kLoansBounded);
 }
 
 // It has taken some: it may be asked for work again.
@@ -571,6 +604,12 @@ Courier::Holdings Courier::holdings() const {
     holdings.kept_messages += link.link.kept().size();
     holdings.kept_bytes += link.link.kept_bytes() + link.held_bytes;
     holdings.held += link.held.size();
+    holdings.most_waiting = std::max(
+        holdings.most_waiting,
+        static_cast<std::size_t>(std::count_if(
+            borrowed_open_.begin(), borrowed_open_.end(), [&record = link](const BorrowedJob* job) {
+              return job->owners_record == &record && job->queued();
+            })));
     if (!link.attached) continue;
     holdings.unacknowledged += link.link.kept().size();
     holdings.untaken += link.held.size();

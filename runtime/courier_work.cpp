@@ -21,7 +21,13 @@ constexpr std::size_t kMostJobs = 1024;  // in one grant
 constexpr std::chrono::milliseconds kPatience{900};
 // How long nothing is lent unasked to a borrower that is full: less than it takes to send what it
 // may keep.
+// Twice as long each time that it still was, and a second at most; until it asks for work.
 constexpr std::chrono::milliseconds kRefusesFor{10};
+constexpr std::chrono::seconds kRefusesForAtMost{1};
+// Loans that a node may have when it is lent more unasked: half of what it takes.
+constexpr std::size_t kMostUnasked = std::size_t{1} << 15;
+// Bytes of refusals that a node has not acknowledged while it lends on and on.
+constexpr std::size_t kMostUnheard = std::size_t{16} << 20;
 
 }  // namespace
 
@@ -183,6 +189,13 @@ void Courier::grant_placed() {
     const NodeId& target = find_particulars(job)->options.where.target();
     const std::optional<SessionId> session = session_of(target);
     if (session && refuses(*session)) return false;
+    if (session) {
+      const auto going = present.find(*session);
+      const std::size_t loans =
+          ledger_.open(target) + (going == present.end() ? 0 : going->second.size());
+      placed_wait_ |= loans >= kMostUnasked;
+      if (loans >= kMostUnasked) return false;
+    }
     if (!session && job.queued() && !job.told_to_stop() && !closing()) {
       const discovery::Member* member = neighbourhood_.find(target);
       if (member == nullptr && !leaving()) {
@@ -399,6 +412,7 @@ void Courier::steal() {
     dial_pointed_ = false;
   }
   const auto wants = static_cast<std::uint32_t>(2 * low_water_.load(std::memory_order_relaxed));
+  answers_due_ = thief_.give_up_overdue(now_);
   while (hungry_soon()) {
     const std::optional<SessionId> victim = thief_.ask(now_);
     if (!victim) break;
@@ -408,11 +422,11 @@ void Courier::steal() {
         messages::encode(messages::Steal{workforce_->workers(), workforce_->idle(), wants}));
   }
   recall_surplus();
+  if (!hungry_soon()) answers_due_ = Clock::time_point::max();
   may_ask_.store(thief_.may_ask(), std::memory_order_relaxed);
 }
 
 // Thieves wait here and everything is lent: whoever has more of it than it runs is asked for it.
-  answers_due_ = thief_.give_up_overdue(now_);
 void Courier::recall_surplus() {
   if (recalled_all_ || leaving() || ledger_.open() == 0 || !victim_.anybody_parked()) return;
   if (parts_.queue.own() > 0 || parts_.queue.pinned() > 0) return;
@@ -422,7 +436,6 @@ void Courier::recall_surplus() {
     if (session_of(record.link->node) != session || !thief_.ask(session, now_)) continue;
     record.asked = record.used = now_;
     say(session, ask);
-  if (!hungry_soon()) answers_due_ = Clock::time_point::max();
   }
   recalled_all_ = true;
 }
@@ -476,6 +489,7 @@ void Courier::on(const messages::Steal& steal) {
   victim_.unpark(speaker_);
   peer(speaker_)->used = now_;
   peer(speaker_)->link->refuses_until = {};  // who asks has room
+  peer(speaker_)->link->refuses_for = {};
   // Who leaves still lends what its own jobs wait for, until its last word.
   if (closing()) return;
   if (!reads_answers() || serve(thief, true)) return;
@@ -525,10 +539,9 @@ void Courier::on(const messages::Grant& grant) {
   thief_.heard(speaker_, grant.queued);
   moved(grant.jobs.size());
   LinkRecord& link = *peer(speaker_)->link;
+  if (!hears_refusals(link)) return;
   const bool leaving = this->leaving();
-  const bool full = is_full(link);
-  // Until it has taken some, or says what it has, it is not asked again.
-  if (full) thief_.refused(speaker_);
+  bool full = is_full(link);
   std::vector<messages::Returned> back;
   bool unknown = false;
   std::vector<Job*> borrowed;
@@ -538,6 +551,7 @@ void Courier::on(const messages::Grant& grant) {
     if (function == nullptr || function->id != lent.function)
       function = parts_.functions.find(lent.function);
     unknown = unknown || function == nullptr;
+    full = full || is_laden(link);
     if (leaving || full || function == nullptr) {
       back.push_back({lent.number, false,
                       leaving ? messages::Reason::kLeaving
@@ -553,6 +567,7 @@ void Courier::on(const messages::Grant& grant) {
     job->priority = static_cast<Priority>(lent.priority);  // checked when it was decoded
     job->borrowed = true;
     job->placed = lent.placed;
+    job->bytes = bytes_of(lent);
     if (lent.placed) job->place = Where::Kind::kHere;
     if (lent.timeout_nanoseconds != 0 || !lent.label.empty() || lent.once) {
       JobOptions& options = particulars_of(*job).options;
@@ -563,6 +578,8 @@ void Courier::on(const messages::Grant& grant) {
     add_borrowed(*job, link);
     if (lent.blobs.empty() || !await_blobs(*job, lent.blobs)) borrowed.push_back(job);
   }
+  // Until it has taken some, or says what it has, it is not asked again.
+  if (full) thief_.refused(speaker_);
   parts_.queue.push_borrowed(borrowed);
   if (!borrowed.empty()) relief_.expect();  // a worker, which will have a result to send
   // Each calls one worker, and who finds more than one job there calls the next.
@@ -571,6 +588,29 @@ void Courier::on(const messages::Grant& grant) {
   return_unwanted();
   if (!back.empty()) deliver(link, messages::encode(back));
   if (unknown) misbehaved(who(speaker_) + " lends jobs of functions that this program has not");
+}
+
+// What it takes here until it has run, about.
+std::size_t Courier::bytes_of(const messages::LentJob& lent) const {
+  std::size_t bytes = sizeof(BorrowedJob) + lent.arguments.size() + lent.label.size();
+  for (const auto& [id, place] : lent.blobs) {
+    bytes += sizeof(messages::NamedBlob);
+    // (A hostile size is the fetcher's business.)
+    if (wanted_blobs_.contains(id) || store_.has(id)) continue;
+    bytes += static_cast<std::size_t>(std::min<std::uint64_t>(id.size, parts_.most_borrowed_bytes));
+  }
+  return bytes;
+}
+
+// What it lends and this node does not take goes back, and is kept until that is acknowledged. Who
+// lends on without ever doing so would fill this node's memory with refusals: its link is over.
+bool Courier::hears_refusals(LinkRecord& link) {
+  if (link.link.kept_bytes_but_results() <= kMostUnheard) return true;
+  misbehaved(link.name + " lends on and on and does not acknowledge what it is told");
+  const SessionId session = speaker_;
+  end_link(link, {.how = link.name + " acknowledges nothing"});
+  transport_->hang_up(session, "you do not acknowledge what you are told");
+  return false;
 }
 
 void Courier::on(const messages::Redirect& redirect) {
@@ -608,7 +648,11 @@ void Courier::on(std::span<const messages::Returned> returned) {
     }
     if (verdicts.back().lost) ++lost;
   }
-  if (full) peer(speaker_)->link->refuses_until = now_ + kRefusesFor;
+  if (LinkRecord& link = *peer(speaker_)->link; full && link.refuses_until <= now_) {
+    link.refuses_for =
+        std::clamp<Clock::duration>(2 * link.refuses_for, kRefusesFor, kRefusesForAtMost);
+    link.refuses_until = now_ + link.refuses_for;
+  }
   if (invented) misbehaved(who(speaker_) + " returns jobs that this node has never lent");
   if (!holds(Rule::kReturnedRequeues)) return;
   dispose(verdicts, borrower, how);
@@ -655,6 +699,10 @@ void Courier::on(std::span<const messages::Result> results) {
     }
   }
   tell();
+  if (placed_wait_ && ledger_.open(borrower) < kMostUnasked / 2) {
+    placed_wait_ = false;
+    placed_due_.store(true, std::memory_order_relaxed);
+  }
   if (invented) misbehaved(who(speaker_) + " sends results of jobs that this node has never lent");
   if (late > 0) board_.lock()->late += late;
 }
@@ -706,6 +754,7 @@ void Courier::send_recalls() {
 
 void Courier::add_borrowed(BorrowedJob& job, LinkRecord& link) {
   ++link.borrowed;
+  link.borrowed_bytes += job.bytes;
   job.owners_record = &link;  // not erased while anything is borrowed over it
   job.place_in_list = borrowed_open_.size();
   borrowed_open_.push_back(&job);
@@ -719,6 +768,11 @@ void Courier::forget_borrowed(BorrowedJob& job) {
   LinkRecord* link = static_cast<LinkRecord*>(std::exchange(job.owners_record, nullptr));
   if (link == nullptr) return;
   --link->borrowed;
+  link->borrowed_bytes -= job.bytes;
+  // (Whether or not this one had: too few at most, until they are looked up again.)
+  link->begun -= std::min<std::size_t>(link->begun, 1);
+  link->begun_bytes -= std::min(link->begun_bytes, job.bytes);
+  if (link->laden && link->session && !is_laden(*link)) thief_.heard(*link->session, 1);
   link->worked = now_;
   if (link->gone) forget_link(*link);
 }

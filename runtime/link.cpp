@@ -23,13 +23,16 @@ Link::Heard Link::hear(const messages::Attach& theirs) {
 
 Link::Kept& Link::keep(messages::Encoded message, bool result) {
   kept_bytes_ += message.size();
+  if (result) kept_result_bytes_ += message.size();
   return kept_.emplace_back(Kept{next_++, result, std::move(message)});
 }
 
 bool Link::acknowledged(std::uint64_t applied) {
   if (applied >= next_) return false;
   while (!kept_.empty() && kept_.front().sequence <= applied) {
-    kept_bytes_ -= kept_.front().message.size();
+    const std::size_t bytes = kept_.front().message.size();
+    kept_bytes_ -= bytes;
+    if (kept_.front().result) kept_result_bytes_ -= bytes;
     kept_.pop_front();
   }
   return true;

@@ -64,6 +64,7 @@ class Link {
   const std::deque<Kept>& kept() const { return kept_; }
   // Bytes.
   std::size_t kept_bytes() const { return kept_bytes_; }
+  std::size_t kept_bytes_but_results() const { return kept_bytes_ - kept_result_bytes_; }
 
   enum class Take {
     kApply,
@@ -91,6 +92,7 @@ class Link {
   std::uint64_t next_ = 1;
   std::deque<Kept> kept_;
   std::size_t kept_bytes_ = 0;
+  std::size_t kept_result_bytes_ = 0;  // of these
   std::size_t owed_messages_ = 0;
   std::size_t owed_bytes_ = 0;
 };

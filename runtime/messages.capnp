@@ -140,7 +140,7 @@ struct Returned {
     unknownFunction @2;    # a function id that is not in the table: the owner runs it itself
     cancelled @3;          # as the owner said: nobody is to run it
     ineligible @4;         # it may not be run here
-    full @5;               # too many results wait here for the owner to take them
+    full @5;               # too many results wait here for the owner, or too many of its jobs to be begun
     missing @6;            # something that belongs to its arguments could not be had
   }
 }

@@ -453,7 +453,7 @@ std::string_view to_string(Reason reason) {
     case Reason::kIneligible:
       return "it may not be run there";
     case Reason::kFull:
-      return "too many results wait there for their owner";
+      return "too much of its owner waits there";
     case Reason::kMissing:
       return "something that belongs to its arguments could not be had there";
   }

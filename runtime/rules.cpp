@@ -63,6 +63,8 @@ std::string_view to_string(Rule rule) {
       return "a request without an answer does not keep a thief from asking others";
     case Rule::kEndlessIsBlamed:
       return "what sees death after death fails, though it was never alone with them";
+    case Rule::kLoansBounded:
+      return "an owner that has lent a node very much lends it no more";
   }
   return "?";
 }

@@ -43,7 +43,8 @@ enum class Rule : std::uint8_t {
   kResultsTaken,      // 24, 25: whoever has fetched a result says so, and it is kept no longer
   kOverdueNotWaitedFor,  // 11: a request without an answer does not keep a thief from asking others
   kEndlessIsBlamed,      // 5, 6: what sees death after death fails, though never alone with them
-  kLast = kEndlessIsBlamed,
+  kLoansBounded,         // 25: past a limit of borrowed jobs no more are taken from their owner
+  kLast = kLoansBounded,
 };
 
 inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kLast) + 1;

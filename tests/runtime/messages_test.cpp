@@ -360,7 +360,7 @@ TEST(Messages, returned_loans_come_back_with_their_reasons) {
             "returned|one|1|1|1|the node was leaving|one|2|0|0|another thief wanted it|"
             "one|3|0|2|the node does not know its function|one|4|1|3|it was cancelled|"
             "one|5|0|4|it may not be run there|"
-            "one|6|0|5|too many results wait there for their owner|");
+            "one|6|0|5|too much of its owner waits there|");
   EXPECT_EQ(heard(encode(std::span<const Returned>{})), "returned|");
 }
 

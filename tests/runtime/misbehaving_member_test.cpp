@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <fstream>
@@ -16,6 +17,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "messages.hpp"
@@ -31,6 +33,21 @@ using testing::HasSubstr;
 using SessionId = transport::SessionId;
 
 std::uint64_t triple(std::uint64_t n) { return 3 * n; }
+
+// Notified when it opens.
+std::atomic<bool> gate{true};
+std::uint64_t triple_later(std::uint64_t n) {
+  gate.wait(false);
+  return 3 * n;
+}
+std::uint64_t triple_size_later(std::string s) {
+  gate.wait(false);
+  return 3 * s.size();
+}
+void open_gate() {
+  gate = true;
+  gate.notify_all();
+}
 
 // A transport that joins a node as a member, and what it says there: all that this file knows of
 // the messages between nodes. It runs on the thread that calls its functions.
@@ -126,9 +143,11 @@ class Impostor final : transport::Handler, messages::Listener {
   std::vector<messages::Returned> returned;
   std::vector<std::pair<std::uint64_t, codec::Bytes>> results;
   std::size_t answers = 0, sessions = 0, ends = 0;
+  std::uint64_t answered = 0;  // the last question
   std::vector<messages::Want> wants;
   std::size_t pieces = 0, not_here = 0;
   std::vector<std::uint64_t> taken;
+  bool acknowledges = true;  // what it is told, when it lends
 
   Held take() {
     Held first = std::move(held.front());
@@ -142,7 +161,7 @@ class Impostor final : transport::Handler, messages::Listener {
     send(message);
   }
   void deliver(messages::Encoded message) {
-    messages::set_header(message, {++said_, applied_});
+    messages::set_header(message, {++said_, acknowledges ? applied_ : 0});
     send(message);
   }
 
@@ -194,7 +213,10 @@ class Impostor final : transport::Handler, messages::Listener {
                                            : codec::Bytes(value->begin(), value->end()));
     }
   }
-  void on(const messages::Load&) override { ++answers; }
+  void on(const messages::Load& load) override {
+    ++answers;
+    answered = std::max(answered, load.answers);
+  }
   void on_leave(std::string_view) override {}
   void on_understood() override {}
   void on_cancel(std::span<const std::uint64_t>) override {}
@@ -263,20 +285,35 @@ class MisbehavingMember : public testing::Test {
     node_->submit(*job);
     return future;
   }
-  // A job that only another node may run, in the impostor's hands. (The honest one may get it
-  // first: then its result is right, and another one is tried.)
-  Future<std::uint64_t> lend_one(std::uint64_t argument) {
+  // A job that only another node may run, in the impostor's hands; its result is three times that.
+  // (The honest one may get it first: then its result is right, and another one is tried.)
+  template <auto f = &triple, class A = std::uint64_t>
+  Future<std::uint64_t> lend_one(std::type_identity_t<A> argument) {
     for (;;) {
       impostor_->steal();
       JobOptions options;
       options.where = Where::not_here();
-      auto future = submit<&triple>(std::move(options), argument);
+      auto future = submit<f>(std::move(options), argument);
       const bool held = impostor_->until([&] {
         return !impostor_->held.empty() || future.wait_for(0ms) || !impostor_->connected();
       });
       if (held && !impostor_->held.empty()) return future;
-      EXPECT_EQ(future.get(), 3 * argument);
+      future.get();
     }
+  }
+  // Lends these over and over, under numbers of their own; says how many in all.
+  std::size_t grant_many(messages::LentJob job, std::size_t grants, std::size_t jobs_in_each) {
+    for (std::size_t i = 0; i < grants && impostor_->connected(); ++i) {
+      std::vector<messages::LentJob> jobs;
+      while (jobs.size() < jobs_in_each) {
+        job.id = ++job.number;
+        jobs.push_back(job);
+      }
+      impostor_->grant(jobs);
+      impostor_->poll();
+    }
+    settle();
+    return grants * jobs_in_each;
   }
   // Work goes on, here and on the second node.
   void expect_work() {
@@ -292,10 +329,9 @@ class MisbehavingMember : public testing::Test {
   }
   // Until the node's courier has taken everything that was said before.
   void settle() {
-    const std::size_t before = impostor_->answers;
-    impostor_->load(0, 77);
-    ASSERT_TRUE(
-        impostor_->until([&] { return impostor_->answers > before || !impostor_->connected(); }));
+    impostor_->load(0, ++question_);
+    ASSERT_TRUE(impostor_->until(
+        [&] { return impostor_->answered == question_ || !impostor_->connected(); }));
   }
 
   transport::LoopbackWorld world_;
@@ -304,6 +340,7 @@ class MisbehavingMember : public testing::Test {
   std::unique_ptr<Impostor> impostor_;
   bool capturing_ = false;
   std::string log_;
+  std::uint64_t question_ = 76;
 };
 
 messages::LentJob job_of(std::uint64_t number, std::uint64_t function) {
@@ -327,6 +364,88 @@ TEST_F(MisbehavingMember, jobs_of_functions_that_do_not_exist_come_back) {
   EXPECT_EQ(node_->statistics().misbehaved, 1u);
   expect_work();
   EXPECT_THAT(log(), HasSubstr("impostor lends jobs of functions that this program has not"));
+}
+
+// ---- loans without end
+
+TEST_F(MisbehavingMember, who_lends_without_end_gets_back_what_is_too_much_and_memory_is_bounded) {
+  auto future = lend_one<&triple_later>(5);
+  const Impostor::Held held = impostor_->take();
+  messages::LentJob job = job_of(1'000'000, held.function);
+  job.arguments = held.arguments;
+  gate = false;
+  const std::size_t before = resident_bytes();
+  const std::size_t all = grant_many(job, 400, 1000);
+  constexpr std::size_t kMost = std::size_t{1} << 16;
+  const std::size_t taken = all - impostor_->returned.size();
+  EXPECT_GE(taken, kMost);
+  EXPECT_LE(taken, kMost + 1) << "and one that has begun";
+  for (const messages::Returned& one : impostor_->returned) {
+    ASSERT_EQ(one.reason, messages::Reason::kFull);
+    ASSERT_FALSE(one.begun);
+  }
+  EXPECT_LT(resident_bytes(), before + (std::size_t{128} << 20));
+  open_gate();
+  ASSERT_TRUE(impostor_->until([&] { return impostor_->results.size() == taken; }))
+      << "each is run once or goes back";
+  const std::size_t returned = impostor_->returned.size();
+  EXPECT_EQ(grant_many(job, 1, 1000), 1000u);
+  ASSERT_TRUE(impostor_->until([&] { return impostor_->results.size() == taken + 1000; }));
+  EXPECT_EQ(impostor_->returned.size(), returned) << "there is room again";
+  impostor_->give_back(held.number, false);
+  ASSERT_TRUE(impostor_->until([&] {
+    while (!impostor_->held.empty()) impostor_->give_back(impostor_->take().number, false);
+    return future.wait_for(0ms);
+  }));
+  expect_work();
+}
+
+TEST_F(MisbehavingMember, large_arguments_of_those_that_are_lent_are_bounded_too) {
+  auto future = lend_one<&triple_size_later, std::string>("abc");
+  const Impostor::Held held = impostor_->take();
+  codec::Bytes arguments;
+  codec::encode(arguments, std::string(1'000'000, 'x'));
+  messages::LentJob job = job_of(1'000'000, held.function);
+  job.arguments = arguments;
+  gate = false;
+  const std::size_t all = grant_many(job, 600, 1);
+  const std::size_t taken = all - impostor_->returned.size();
+  EXPECT_GE(taken, 256u);
+  EXPECT_LE(taken, 270u) << "256 MiB";
+  open_gate();
+  ASSERT_TRUE(impostor_->until([&] { return impostor_->results.size() == taken; }));
+  impostor_->give_back(held.number, false);
+  ASSERT_TRUE(impostor_->until([&] {
+    while (!impostor_->held.empty()) impostor_->give_back(impostor_->take().number, false);
+    return future.wait_for(0ms);
+  }));
+  expect_work();
+}
+
+TEST_F(MisbehavingMember, who_lends_on_and_acknowledges_no_refusal_loses_its_link) {
+  auto future = lend_one<&triple_later>(5);
+  const Impostor::Held held = impostor_->take();
+  impostor_->acknowledges = gate = false;
+  const std::size_t before = resident_bytes();
+  for (int round = 0; round < 3; ++round) {
+    std::vector<messages::LentJob> jobs;
+    for (std::uint64_t i = 1; i <= 1000; ++i) {
+      jobs.push_back(job_of(i, held.function));
+      jobs.back().arguments = held.arguments;
+    }
+    const std::size_t ends = impostor_->ends;
+    ASSERT_TRUE(impostor_->until([&] {
+      for (int i = 0; i < 100 && impostor_->connected(); ++i) impostor_->grant(jobs);
+      impostor_->returned.clear();
+      return impostor_->ends > ends;
+    }));
+    impostor_->join(address_);
+  }
+  EXPECT_LT(resident_bytes(), before + (std::size_t{128} << 20));
+  open_gate();
+  EXPECT_EQ(future.get(), 15u) << "its link was over: it ran elsewhere";
+  expect_work();
+  EXPECT_THAT(log(), HasSubstr("impostor lends on and on and does not acknowledge"));
 }
 
 // ---- blobs

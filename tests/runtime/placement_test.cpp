@@ -117,6 +117,22 @@ TEST_F(Placement, a_named_node_gets_its_jobs_and_nobody_else) {
   }
 }
 
+// More than its owner gives it at a time, and than it takes.
+TEST_F(Placement, a_named_node_gets_any_number_of_jobs) {
+  Cluster cluster(2, {0, 2});
+  std::vector<Future<std::string>> jobs;
+  for (int i = 0; i < 4; ++i)  // so that it begins none meanwhile
+    jobs.push_back(
+        cluster.submit_with<behind_the_gate>(0, {.where = Where::node(cluster[1].id())}, i));
+  wait_for(2);
+  for (auto& job :
+       many(cluster, Where::node(cluster[1].id()), static_cast<int>(times(150'000, 40'000))))
+    jobs.push_back(std::move(job));
+  gate = true;
+  EXPECT_THAT(all(jobs), Each(cluster[1].name()));
+  EXPECT_EQ(cluster[0].statistics().misbehaved, 0u);
+}
+
 TEST_F(Placement, a_named_node_keeps_its_jobs_though_others_are_idle) {
   Cluster cluster(3);
   std::vector<Future<std::string>> jobs;

@@ -77,6 +77,7 @@ const std::vector<Mutation> kMutations = {
      1500,
      {{kCrash, kStop, kPoison}},
      Scene::kResults},
+    {Rule::kLoansBounded, "loans_bounded", 50, kNothing},
 };
 
 std::string name_of(const testing::TestParamInfo<Mutation>& info) { return info.param.name; }

@@ -82,6 +82,8 @@ void World::set_the_scene() {
   profile_.most_children = static_cast<unsigned>(dice_.between(1, 4));
   if (faults_.contains(Fault::kPoison)) profile_.poison = 0.02;
   draw_blobs();
+  // (With dice of its own.)
+  if (Dice dice(profile_.seed ^ 0x6c6f616e); dice.chance(0.3)) most_borrowed_ = dice.between(2, 30);
   profile_.children_elsewhere = plan_.promises.leavers_serve ||
                                 !(faults_.contains(Fault::kDrain) || faults_.contains(Fault::kEnd));
   troubled_ = !plan_.promises.links_survive;
@@ -219,6 +221,7 @@ SimNode& World::start(std::size_t machine) {
   setting.workers = static_cast<unsigned>(dice_.between(1, 4));
   if (machine == 0 && !healed_ && (dice_.chance(0.2) || at_once_)) setting.workers = 0;
   if (plan_.scene == Scene::kResults) setting.most_results_kept = kMostResultsKept;
+  setting.most_borrowed = most_borrowed_;
   setting.eager = eager_;
   setting.fetch = fetch_;
   setting.most_cached = most_cached_;

@@ -60,6 +60,7 @@ SimNode::SimNode(Agenda& agenda, SimNetwork& network, Witness& witness, std::uin
                               .functions = runtime::FunctionTable::seal(),
                               .home = home_,
                               .most_results_kept = setting_.most_results_kept,
+                              .most_borrowed = setting_.most_borrowed,
                               .eager = setting_.eager,
                               .eager_together = 4 * setting_.eager,
                               .fetch = setting_.fetch,

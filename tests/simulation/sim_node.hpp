@@ -64,6 +64,7 @@ class SimNode final : public runtime::Workforce {
     std::vector<Address> contacts;
     Duration clock_offset{0};
     std::size_t most_results_kept = std::size_t{64} << 20;
+    std::size_t most_borrowed = std::size_t{1} << 16;
     // Of blobs; as Courier::Parts has them.
     std::size_t eager = runtime::Luggage::kEager;
     runtime::BlobFetcher::Limits fetch{};

@@ -133,6 +133,12 @@ void World::look_at_nodes() {
   for (const SimNode* node : at_) {
     if (node == nullptr) continue;
     if (node->steps() > kMostSteps) fail(node->setting().name + " goes round in circles");
+    if (most_borrowed_ < 1000) {
+      const std::size_t loans = node->courier().holdings().most_waiting;
+      if (loans > most_borrowed_)
+        fail(node->setting().name + " has " + std::to_string(loans) +
+             " jobs of one owner that wait, and may have " + std::to_string(most_borrowed_));
+    }
     if (plan_.scene != Scene::kResults || node == at_[0]) continue;
     const std::size_t kept = node->courier().holdings().kept_bytes;
     outcomes_.largest_kept = std::max<std::uint64_t>(outcomes_.largest_kept, kept);

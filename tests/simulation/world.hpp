@@ -144,6 +144,7 @@ class World final : public Witness, public SimNetwork::Observer {
   runtime::BlobFetcher::Limits fetch_{};
   std::size_t most_cached_ = std::size_t{1} << 30;
   std::uint64_t spread_least_ = runtime::BlobSpread::kLeast;
+  std::size_t most_borrowed_ = std::size_t{1} << 16;  // from one node
   Options options_;
   SimNetwork::Setting wires_;
   std::size_t machines_ = 0;
