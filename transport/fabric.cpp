@@ -133,6 +133,8 @@ Fabric::~Fabric() = default;
 
 FabricAddress Fabric::address() const { return endpoint_->own; }
 
+bool Fabric::is_device() const { return transport::is_device(*endpoint_->info); }
+
 const std::string& Fabric::passed_over() const { return endpoint_->passed_over; }
 
 namespace {

@@ -88,6 +88,9 @@ class Fabric {
 
   FabricAddress address() const;
 
+  // Whether it is hardware of its own, and not the system's sockets.
+  bool is_device() const;
+
   // Providers that would have come first and did not open, with the reasons; mostly empty.
   const std::string& passed_over() const;
 

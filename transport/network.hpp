@@ -31,6 +31,8 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   const Introduction& self() const override { return options_.introduction; }
   void dial(const Address& address) override;
   bool send(SessionId session, std::span<const std::byte> message) override;
+  bool send_enclosing(SessionId session, std::span<const std::byte> head,
+                      std::shared_ptr<const Enclosure> enclosed) override;
   bool send_word(SessionId session, std::span<const std::byte> word) override;
   std::size_t backlog(SessionId session) const override;
   void hang_up(SessionId session, std::string_view why) override;

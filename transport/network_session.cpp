@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kLinger{500};  // for the last words, ours or theirs, to arrive
 constexpr std::size_t kMaxUnsent = 8 * kMaxFrame;  // sealed and waiting for the kernel, per session
-constexpr int kReadsPerPoll = 16;  // of one connection, before others have their turn
+// Bytes of one connection that are read, about, before others have their turn.
+constexpr std::size_t kReadPerPoll = std::size_t{256} * 1024;
 constexpr int kDrainRounds = 64;
 constexpr std::size_t kMostEarlyWords = 8;  // that wait for their session to open
 constexpr std::size_t kMaxFailures = 4096;  // nodes remembered
@@ -70,7 +71,7 @@ void NetworkTransport::announce(Conversation& c) {
 // `last`: writing has failed; what can still be read is read, then the connection is over.
 void NetworkTransport::take_control(Conversation& c, bool last) {
   bool closed = last;
-  for (int reads = 0; reads < kReadsPerPoll && !c.ended; ++reads) {
+  for (std::size_t read = 0; read < kReadPerPoll && !c.ended;) {
     bool drained = false;
     const Connection::Flow flow = c.connection->fill(drained);
     if (flow == Connection::Flow::kBlocked) break;
@@ -78,6 +79,7 @@ void NetworkTransport::take_control(Conversation& c, bool last) {
       closed = true;
       break;
     }
+    read += c.connection->input().size();
     take_control_frames(c);
     if (!c.carries()) return;
     if (drained && !last) break;

@@ -150,6 +150,16 @@ bool NetworkTransport::send(SessionId session, std::span<const std::byte> messag
   return true;
 }
 
+bool NetworkTransport::send_enclosing(SessionId session, std::span<const std::byte> head,
+                                      std::shared_ptr<const Enclosure> enclosed) {
+  if (enclosed->bytes.empty()) return Transport::send_enclosing(session, head, std::move(enclosed));
+  Conversation* const c = find(session);
+  if (c == nullptr || c->stage != Stage::kUp) return false;
+  c->session->queue(head, std::move(enclosed));
+  touch(*c);
+  return true;
+}
+
 bool NetworkTransport::send_word(SessionId session, std::span<const std::byte> word) {
   Conversation* const c = find(session);
   if (c == nullptr || c->stage != Stage::kUp || !c->session->queue_word(word)) return false;

@@ -4,27 +4,43 @@
 #include <algorithm>
 #include <cassert>
 #include <new>
+#include <utility>
 
 namespace pp::transport {
 namespace {
 
 constexpr std::size_t kKeep = std::size_t{1} << 20;  // memory kept for the next burst
 
+std::size_t round_up(std::size_t size) { return (size + 7) / 8 * 8; }
+
 }  // namespace
 
 void Outbox::push(std::span<const std::byte> message) {
   assert(message.size() % 8 == 0 && message.size() <= kMaxMessage);
-  const std::uint64_t size = message.size();
-  const auto* length = reinterpret_cast<const std::byte*>(&size);
-  bytes_.insert(bytes_.end(), length, length + sizeof size);
+  const Entry entry{static_cast<std::uint32_t>(message.size()), 0};
+  const auto* const begin = reinterpret_cast<const std::byte*>(&entry);
+  bytes_.insert(bytes_.end(), begin, begin + sizeof entry);
   bytes_.insert(bytes_.end(), message.begin(), message.end());
 }
 
-std::size_t Outbox::fill(std::span<std::byte> payload) {
+void Outbox::push(std::span<const std::byte> head, std::shared_ptr<const Enclosure> enclosed) {
+  assert(round_up(head.size() + enclosed->bytes.size()) <= kMaxEnclosing);
+  const Entry entry{static_cast<std::uint32_t>(head.size()),
+                    static_cast<std::uint32_t>(enclosed->bytes.size())};
+  const auto* const begin = reinterpret_cast<const std::byte*>(&entry);
+  bytes_.insert(bytes_.end(), begin, begin + sizeof entry);
+  bytes_.insert(bytes_.end(), head.begin(), head.end());
+  bytes_.resize(round_up(bytes_.size()));
+  enclosed_bytes_ += entry.enclosed;
+  enclosures_.push_back(std::move(enclosed));
+}
+
+std::size_t Outbox::fill(std::span<std::byte> payload, std::uint32_t mark) {
   std::size_t filled = 0;
   while (!empty()) {
-    std::uint64_t size = 0;
-    std::memcpy(&size, bytes_.data() + head_, sizeof size);
+    Entry entry;
+    std::memcpy(&entry, bytes_.data() + head_, sizeof entry);
+    const std::size_t size = round_up(std::size_t{entry.here} + entry.enclosed);
     const std::size_t left = size - done_;
     const std::size_t room = payload.size() - filled;
     const bool fits = sizeof(PieceHeader) + left <= room;
@@ -37,25 +53,47 @@ std::size_t Outbox::fill(std::span<std::byte> payload) {
                  : done_ == 0 ? PieceHeader::kFirst
                  : fits       ? PieceHeader::kLast
                               : PieceHeader::kMiddle;
+    piece.kind |= mark;
     std::memcpy(payload.data() + filled, &piece, sizeof piece);
-    if (piece.length != 0) {
-      std::memcpy(payload.data() + filled + sizeof piece,
-                  bytes_.data() + head_ + sizeof size + done_, piece.length);
-    }
+    copy(entry, payload.subspan(filled + sizeof piece, piece.length));
     filled += sizeof piece + piece.length;
     done_ += piece.length;
     if (!fits) break;
-    head_ += sizeof size + size;
-    done_ = 0;
+    drop_first(entry);
     ++moved_;
   }
   tidy();
   return filled;
 }
 
+// What comes next of the first message.
+void Outbox::copy(const Entry& entry, std::span<std::byte> to) const {
+  std::size_t from = done_;
+  const auto part = [&](const std::byte* bytes, std::size_t begin, std::size_t size) {
+    if (from >= begin + size || to.empty()) return;
+    const std::size_t some = std::min(begin + size - from, to.size());
+    std::memcpy(to.data(), bytes + (from - begin), some);
+    from += some;
+    to = to.subspan(some);
+  };
+  part(bytes_.data() + head_ + sizeof entry, 0, entry.here);
+  if (entry.enclosed != 0) part(enclosures_.front()->bytes.data(), entry.here, entry.enclosed);
+  std::fill(to.begin(), to.end(), std::byte{0});
+}
+
+void Outbox::drop_first(const Entry& entry) {
+  head_ += sizeof entry + round_up(entry.here);
+  done_ = 0;
+  if (entry.enclosed == 0) return;
+  enclosed_bytes_ -= entry.enclosed;
+  enclosures_.pop_front();
+}
+
 void Outbox::clear() {
   head_ = bytes_.size();
   done_ = 0;
+  enclosures_.clear();
+  enclosed_bytes_ = 0;
   tidy();
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <pp/transport.hpp>
 #include <span>
@@ -22,6 +23,9 @@ struct PieceHeader {
     kGoodbye = 5,  // the session's end: GoodbyeHeader and a text (session.hpp); never in pieces
     kWord = 6,     // rides in a heartbeat: whole, on the control lane, not counted, not kept
     kAsk = 7,      // empty: answer with a heartbeat at once
+    // Beside kWhole to kLast: of a message that was sent by the control lane although the data has
+    // another.
+    kBulk = 16,
   };
   std::uint32_t length = 0;  // of the piece without this header, a multiple of 8
   std::uint32_t kind = 0;
@@ -34,22 +38,35 @@ class Outbox {
  public:
   // REQUIRES: a multiple of 8 bytes, at most kMaxMessage.
   void push(std::span<const std::byte> message);
+  // `head`, `enclosed` and zeros up to a multiple of 8, at most kMaxEnclosing in all.
+  void push(std::span<const std::byte> head, std::shared_ptr<const Enclosure> enclosed);
   // Moves as much as fits into `payload` and returns how much that was: 0 only if there is nothing.
-  // REQUIRES: payload.size() is a multiple of 8 and the same full frame each time.
-  std::size_t fill(std::span<std::byte> payload);
+  // `mark` is set in each piece's kind. REQUIRES: payload.size() is a multiple of 8 and the same
+  // full frame each time.
+  std::size_t fill(std::span<std::byte> payload, std::uint32_t mark = 0);
 
   void clear();
   bool empty() const { return head_ == bytes_.size(); }
-  std::size_t bytes() const { return bytes_.size() - head_; }
+  std::size_t bytes() const { return bytes_.size() - head_ + enclosed_bytes_; }
   // Whole messages that fill() has moved completely so far.
   std::uint64_t messages_moved() const { return moved_; }
 
  private:
+  struct Entry {
+    std::uint32_t here = 0;      // bytes of the message that follow
+    std::uint32_t enclosed = 0;  // bytes behind them, in one of enclosures_; 0: it has none
+  };
+  static_assert(sizeof(Entry) == 8 && kMaxMessage < (std::uint64_t{1} << 32));
+
+  void copy(const Entry& entry, std::span<std::byte> to) const;
+  void drop_first(const Entry& entry);
   void tidy();
 
-  std::vector<std::byte> bytes_;  // [length, 8 bytes][message] ... from head_ on
+  std::vector<std::byte> bytes_;  // [Entry][message, up to a multiple of 8] ... from head_ on
   std::size_t head_ = 0;
   std::size_t done_ = 0;  // of the first message: bytes already moved
+  std::deque<std::shared_ptr<const Enclosure>> enclosures_;  // of those messages that have one
+  std::size_t enclosed_bytes_ = 0;
   std::uint64_t moved_ = 0;
 };
 

@@ -23,10 +23,12 @@ std::size_t round_up(std::size_t size) { return (size + 7) & ~std::size_t{7}; }
 Session::Session(Setup setup, Time now)
     : data_(setup.agreement.data == DataChannel::kControl ? Lane::kControl : Lane::kData),
       loses_nothing_(setup.agreement.data != DataChannel::kFabric),
+      bulk_by_control_(setup.bulk_by_control),
       peers_number_(setup.agreement.peer.session),
       heartbeat_(setup.heartbeat),
       dead_(setup.dead),
       keepalive_(std::max(setup.keepalive, setup.heartbeat)),
+      bulk_assembly_(kMaxEnclosing),
       window_frames_(setup.credit_frames),
       peers_window_frames_(setup.agreement.peer.credit_frames),
       unacknowledged_since_(now),
@@ -38,7 +40,7 @@ Session::Session(Setup setup, Time now)
     made.channel =
         std::make_unique<SealedChannel>(lane == Lane::kControl ? agreed.cipher : agreed.data_cipher,
                                         sending, receiving, setup.own_number, agreed.peer.session);
-    made.room = lane == data_ ? kMaxPayload : kControlRoom;
+    made.room = lane == data_ || bulk_by_control_ ? kMaxPayload : kControlRoom;
     made.buffer = std::make_unique<std::byte[]>(made.room + kFrameOverhead);
   };
   make(Lane::kControl, agreed.control_sending, agreed.control_receiving);
@@ -60,6 +62,7 @@ bool Session::queue_word(std::span<const std::byte> word) {
 
 void Session::forget_queue() {
   outbox_.clear();
+  bulk_.clear();
   words_.clear();
   if (data_ == Lane::kData && stuck(Lane::kData)) {
     way(Lane::kData).waiting = 0;
@@ -80,7 +83,7 @@ bool Session::credit_due() const {
 
 // On a control lane of its own the goodbye must not overtake what it counts.
 bool Session::goodbye_due() const {
-  return goodbye_ == Goodbye::kWanted && outbox_.empty() &&
+  return goodbye_ == Goodbye::kWanted && outbox_.empty() && bulk_.empty() &&
          (data_ == Lane::kControl || !stuck(Lane::kData));
 }
 
@@ -108,6 +111,10 @@ bool Session::build(Lane lane, Time now, std::span<std::byte> payload, std::size
       asked_ = now;
     }
     if (filled > 0) return true;
+    if (!bulk_.empty() && open()) {
+      filled = bulk_.fill(payload, PieceHeader::kBulk);
+      return true;
+    }
   }
   if (lane == data_) {
     if (lane == Lane::kData && !opening_sent_) return way(lane).channel->sealed() == 0;
@@ -259,31 +266,49 @@ SessionVerdict Session::take_pieces(Lane lane, std::span<const std::byte> payloa
       }
       continue;
     }
+    if ((piece.kind & PieceHeader::kBulk) != 0) {
+      if (lane == data_ || loses_nothing_) return violation("bulk came where none goes");
+      const std::uint32_t kind = piece.kind & ~std::uint32_t{PieceHeader::kBulk};
+      const SessionVerdict verdict = take_message(kind, body, bulk_assembly_, sink);
+      if (verdict != SessionVerdict::kGood) return verdict;
+      continue;
+    }
     if (lane != data_) return violation("a message came on the control lane");
     if (!messages && taken_frames_ - told_frames_ >= window_frames_)
       return violation("a message came without credit");
     messages = true;
-    if (piece.kind == PieceHeader::kWhole) {
-      if (assembly_.open()) return violation("a message came within another");
-      ++counters_.messages_received;
-      sink.on_message(body);
-    } else if (piece.kind == PieceHeader::kFirst || piece.kind == PieceHeader::kMiddle ||
-               piece.kind == PieceHeader::kLast) {
-      const Assembly::Step step = assembly_.take(piece.kind, body);
-      if (step == Assembly::Step::kMalformed)
-        return violation("a message is too large or its pieces are out of order");
-      if (step == Assembly::Step::kIncomplete) continue;
-      ++counters_.messages_received;
-      sink.on_message(assembly_.message());
-    } else {
-      return violation("a piece is of an unknown kind");
-    }
+    const SessionVerdict verdict = take_message(piece.kind, body, assembly_, sink);
+    if (verdict != SessionVerdict::kGood) return verdict;
   }
   if (messages) {
     ++taken_frames_;
     taken_words_ += static_cast<std::uint32_t>(frame_size / 8);
   }
   return SessionVerdict::kGood;
+}
+
+SessionVerdict Session::take_message(std::uint32_t kind, std::span<const std::byte> body,
+                                     Assembly& assembly, MessageSink& sink) {
+  switch (kind) {
+    case PieceHeader::kWhole:
+      if (assembly.open()) return violation("a message came within another");
+      ++counters_.messages_received;
+      sink.on_message(body);
+      return SessionVerdict::kGood;
+    case PieceHeader::kFirst:
+    case PieceHeader::kMiddle:
+    case PieceHeader::kLast: {
+      const Assembly::Step step = assembly.take(kind, body);
+      if (step == Assembly::Step::kMalformed)
+        return violation("a message is too large or its pieces are out of order");
+      if (step == Assembly::Step::kIncomplete) return SessionVerdict::kGood;
+      ++counters_.messages_received;
+      sink.on_message(assembly.message());
+      return SessionVerdict::kGood;
+    }
+    default:
+      return violation("a piece is of an unknown kind");
+  }
 }
 
 bool Session::take_goodbye(std::span<const std::byte> piece) {
@@ -343,7 +368,7 @@ Time Session::next_due() const {
 
 Counters Session::counters() const {
   Counters counters = counters_;
-  counters.messages_sent = outbox_.messages_moved();
+  counters.messages_sent = outbox_.messages_moved() + bulk_.messages_moved();
   return counters;
 }
 

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "channel.hpp"
@@ -58,6 +59,10 @@ enum class SessionVerdict {
 // over. So two nodes that work together notice each other's silence at once, and a thousand idle
 // sessions cost next to nothing.
 //
+// Bulk: what is sent with an enclosure may go by the control lane although the data has a lane of
+// its own, if it is the same network below. It costs no credit there: the stream holds it back, and
+// whoever sends it has been asked for it.
+//
 // A word rides in a heartbeat: it overtakes data, costs no credit, and nobody knows whether it
 // arrived.
 //
@@ -74,6 +79,7 @@ class Session {
     std::uint32_t credit_frames = 64;  // ours: what the peer may have under way towards us
     std::chrono::milliseconds heartbeat{1000}, dead{3000};
     std::chrono::milliseconds keepalive = heartbeat;  // not shorter than heartbeat
+    bool bulk_by_control = false;  // what we send; REQUIRES: the data goes by the fabric
   };
 
   Session(Setup setup, Time now);
@@ -85,7 +91,10 @@ class Session {
 
   // ---- out
   void queue(std::span<const std::byte> message) { outbox_.push(message); }
-  std::size_t backlog() const { return outbox_.bytes(); }
+  void queue(std::span<const std::byte> head, std::shared_ptr<const Enclosure> enclosed) {
+    (bulk_by_control_ ? bulk_ : outbox_).push(head, std::move(enclosed));
+  }
+  std::size_t backlog() const { return outbox_.bytes() + bulk_.bytes(); }
   // False: kMostWords wait already, and this one is dropped. REQUIRES: at most kMaxWord bytes, a
   // multiple of 8.
   bool queue_word(std::span<const std::byte> word);
@@ -156,6 +165,8 @@ class Session {
   std::size_t build_goodbye(std::span<std::byte> payload);
   void seal(Lane lane, std::size_t payload, Time now);
   bool take_credit(Lane lane, const FrameHeader& header, Time now);
+  SessionVerdict take_message(std::uint32_t kind, std::span<const std::byte> body,
+                              Assembly& assembly, MessageSink& sink);
   SessionVerdict take_pieces(Lane lane, std::span<const std::byte> payload, std::size_t frame_size,
                              MessageSink& sink);
   bool take_goodbye(std::span<const std::byte> piece);
@@ -163,13 +174,14 @@ class Session {
 
   const Lane data_;           // where messages go
   const bool loses_nothing_;  // that way
+  const bool bulk_by_control_;
   const std::uint64_t peers_number_;
   std::array<Way, 2> ways_;
   const std::chrono::milliseconds heartbeat_, dead_, keepalive_;
 
-  Outbox outbox_;
+  Outbox outbox_, bulk_;
   std::deque<std::vector<std::byte>> words_;
-  Assembly assembly_;
+  Assembly assembly_, bulk_assembly_;
   bool opening_sent_ = false, opening_heard_ = false;
 
   // Credit, running totals modulo 2^32 as on the wire; words of 8 bytes.

@@ -16,6 +16,7 @@ namespace pp::transport {
 namespace {
 
 constexpr std::size_t kFirstRoom = 16384;  // more than two handshake messages or one frame
+constexpr std::size_t kMostRoom = 131072;  // fewer calls while much comes, and still in the cache
 
 Endpoint from_system(const sockaddr* address, socklen_t size) {
   Endpoint endpoint;
@@ -191,6 +192,7 @@ void Connection::finish() { ::shutdown(fd_.get(), SHUT_WR); }
 Connection::Flow Connection::fill(bool& drained) {
   if (in_head_ == in_size_) {
     in_head_ = in_size_ = 0;
+    if (std::exchange(was_full_, false) && in_room_ < kMostRoom) make_room(2 * in_room_);
   } else if (in_size_ == in_room_) {
     make_room(in_room_);
   }
@@ -204,6 +206,7 @@ Connection::Flow Connection::fill(bool& drained) {
   if (got > 0) {
     in_size_ += static_cast<std::size_t>(got);
     drained = static_cast<std::size_t>(got) < room;
+    was_full_ |= !drained;
     return Flow::kMoved;
   }
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? Flow::kBlocked : Flow::kClosed;

@@ -78,7 +78,8 @@ std::string local_address_of(int fd);
 std::string local_address_towards(const Address& peer);
 
 // A connected stream. What is put waits in memory until the network takes it: the caller bounds it
-// by looking at unsent(). What is read waits in a buffer of fixed size until it is taken.
+// by looking at unsent(). What is read waits in a buffer until it is taken, which grows up to a
+// limit while a read fills it.
 class Connection {
  public:
   enum class Flow {
@@ -111,6 +112,7 @@ class Connection {
   std::size_t out_head_ = 0;
   std::unique_ptr<std::byte[]> in_;
   std::size_t in_room_ = 0, in_head_ = 0, in_size_ = 0;
+  bool was_full_ = false;  // since the room last grew
 };
 
 }  // namespace pp::transport

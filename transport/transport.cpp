@@ -1,7 +1,18 @@
-// The names of the reasons why sessions end and strangers are refused.
+// Transport: the names of its reasons, and what every implementation may do in the same way.
 #include <pp/transport.hpp>
+#include <vector>
 
 namespace pp::transport {
+
+bool Transport::send_enclosing(SessionId session, std::span<const std::byte> head,
+                               std::shared_ptr<const Enclosure> enclosed) {
+  std::vector<std::byte> message;
+  message.reserve((head.size() + enclosed->bytes.size() + 7) / 8 * 8);
+  message.insert(message.end(), head.begin(), head.end());
+  message.insert(message.end(), enclosed->bytes.begin(), enclosed->bytes.end());
+  message.resize((message.size() + 7) / 8 * 8);
+  return send(session, message);
+}
 
 std::string_view to_string(DownReason reason) {
   switch (reason) {

@@ -51,12 +51,14 @@ struct Inbox : MessageSink {
 // One end, and the frames on their way to the other on each lane.
 struct End {
   End(DataChannel data, bool is_a, std::uint32_t credit, std::uint32_t peers_credit,
-      milliseconds keepalive = seconds(1))
-      : session(setup(data, is_a, credit, peers_credit, keepalive), kStart) {}
+      milliseconds keepalive = seconds(1), bool bulk_by_control = false)
+      : session(setup(data, is_a, credit, peers_credit, keepalive, bulk_by_control), kStart) {}
 
   static Session::Setup setup(DataChannel data, bool is_a, std::uint32_t credit,
-                              std::uint32_t peers_credit, milliseconds keepalive) {
+                              std::uint32_t peers_credit, milliseconds keepalive,
+                              bool bulk_by_control) {
     Session::Setup setup;
+    setup.bulk_by_control = bulk_by_control;
     setup.agreement.cipher = setup.agreement.data_cipher = Cipher::kChaCha20Poly1305;
     setup.agreement.data = data;
     setup.agreement.control_sending = secret(is_a ? 1 : 2);

@@ -68,6 +68,54 @@ TEST_F(OneLane, messages_of_every_size_around_a_frame_survive_the_cutting) {
   EXPECT_EQ(b.inbox.messages, said);
 }
 
+struct Kept : Enclosure {
+  explicit Kept(const Frame& content) : content_(content) { bytes = content_; }
+
+ private:
+  Frame content_;
+};
+
+TEST_F(OneLane, what_is_enclosed_comes_as_one_message_with_its_head) {
+  std::vector<Frame> said;
+  const auto say = [&](std::size_t head, std::size_t enclosed) {
+    Frame all = message((head + enclosed + 7) / 8 * 8, said.size());
+    std::fill(all.begin() + static_cast<std::ptrdiff_t>(head + enclosed), all.end(), std::byte{0});
+    a.session.queue(
+        std::span(all).first(head),
+        std::make_shared<Kept>(Frame(all.begin() + static_cast<std::ptrdiff_t>(head),
+                                     all.begin() + static_cast<std::ptrdiff_t>(head + enclosed))));
+    said.push_back(all);
+  };
+  for (std::size_t size = kMaxPayload - 40; size <= kMaxPayload + 40; size += 3) {
+    say(104, size - 104);
+    a.session.queue(said.emplace_back(message(16, size)));
+    say(size, 5);
+  }
+  say(96, 10 * kMaxPayload);
+  say(3, 1);
+  EXPECT_GT(a.session.backlog(), 60 * kMaxPayload);
+  settle();
+  EXPECT_EQ(b.inbox.messages, said);
+  EXPECT_EQ(a.session.backlog(), 0u);
+}
+
+TEST_F(OneLane, what_is_enclosed_is_read_when_it_goes_out_and_let_go_then) {
+  const auto first = std::make_shared<Kept>(message(3 * kMaxPayload));
+  const auto second = std::make_shared<Kept>(message(10 * kMaxPayload));
+  Frame moved(first->bytes.begin(), first->bytes.end());
+  a.session.queue(Frame(8), first);
+  a.session.queue(Frame(8), second);
+  first->bytes = moved;  // it lies elsewhere now
+  b.hear(Lane::kControl, a.say(Lane::kControl));
+  EXPECT_EQ(first.use_count(), 1);
+  ASSERT_EQ(b.inbox.messages.size(), 1u);
+  EXPECT_TRUE(std::equal(moved.begin(), moved.end(), b.inbox.messages.front().begin() + 8));
+  EXPECT_EQ(second.use_count(), 2);
+  a.session.forget_queue();
+  EXPECT_EQ(second.use_count(), 1);
+  EXPECT_EQ(a.session.backlog(), 0u);
+}
+
 TEST_F(OneLane, a_sender_stops_when_its_credit_is_used_and_goes_on_when_it_returns) {
   a.session.queue(message(20 * kMaxPayload));
   const auto frames = a.say(Lane::kControl);
@@ -232,6 +280,67 @@ TEST_F(TwoLanes, a_message_on_the_control_lane_is_a_violation) {
   open();
   EXPECT_EQ(b.hear(Lane::kControl, forge(piece(8, PieceHeader::kWhole, 8))),
             SessionVerdict::kViolation);
+}
+
+// Bulk takes the control lane there and the data lane back.
+class BulkByControl : public ::testing::Test {
+ protected:
+  BulkByControl() {
+    b.hear(Lane::kData, a.say(Lane::kData));
+    a.hear(Lane::kData, b.say(Lane::kData));
+  }
+
+  End a{DataChannel::kFabric, true, 4, 4, seconds(1), true};
+  End b{DataChannel::kFabric, false, 4, 4};
+};
+
+TEST_F(BulkByControl, it_passes_by_what_waits_for_credit_and_words_pass_by_it) {
+  const Frame bulk = message(50 * kMaxPayload, 1), word = message(16, 2);
+  a.session.queue(message(20 * kMaxPayload, 3));
+  a.session.queue(Frame(8), std::make_shared<Kept>(bulk));
+  EXPECT_GT(a.session.backlog(), 70 * kMaxPayload);
+  ASSERT_TRUE(a.session.queue_word(word));
+  EXPECT_EQ(a.say(Lane::kData).size(), 4u);
+  const auto frames = a.say(Lane::kControl);
+  ASSERT_EQ(b.hear(Lane::kControl, frames.front()), SessionVerdict::kGood);
+  EXPECT_EQ(b.inbox.words, std::vector<Frame>{word});
+  ASSERT_EQ(b.hear(Lane::kControl, std::deque<Frame>(frames.begin() + 1, frames.end())),
+            SessionVerdict::kGood);
+  ASSERT_EQ(b.inbox.messages.size(), 1u);
+  EXPECT_TRUE(std::equal(bulk.begin(), bulk.end(), b.inbox.messages.front().begin() + 8));
+  // The other has not been told to do so.
+  b.session.queue(Frame(8), std::make_shared<Kept>(message(80)));
+  EXPECT_TRUE(b.say(Lane::kControl).empty());
+  ASSERT_EQ(a.hear(Lane::kData, b.say(Lane::kData)), SessionVerdict::kGood);
+  EXPECT_EQ(a.inbox.messages.size(), 1u);
+}
+
+TEST_F(BulkByControl, a_goodbye_comes_after_it) {
+  a.session.queue(Frame(8), std::make_shared<Kept>(message(3 * kMaxPayload)));
+  a.session.say_goodbye("bye");
+  ASSERT_EQ(b.hear(Lane::kControl, a.say(Lane::kControl)), SessionVerdict::kGood);
+  EXPECT_EQ(b.inbox.messages.size(), 1u);
+  EXPECT_TRUE(b.session.finished());
+}
+
+TEST_F(BulkByControl, it_is_a_violation_where_none_goes_and_when_it_never_ends) {
+  const auto bulk = [](std::uint32_t kind, std::size_t size) {
+    return piece(static_cast<std::uint32_t>(size), PieceHeader::kBulk | kind, size);
+  };
+  End memory(DataChannel::kMemory, false, 4, 4);
+  EXPECT_EQ(memory.hear(Lane::kControl, forge(bulk(PieceHeader::kWhole, 8))),
+            SessionVerdict::kViolation);
+  End one(DataChannel::kControl, false, 4, 4);
+  EXPECT_EQ(one.hear(Lane::kControl, forge(bulk(PieceHeader::kWhole, 8))),
+            SessionVerdict::kViolation);
+  End middle(DataChannel::kFabric, false, 4, 4);
+  EXPECT_EQ(middle.hear(Lane::kControl, forge(bulk(PieceHeader::kMiddle, 8))),
+            SessionVerdict::kViolation);
+  Assembly assembly(kMaxEnclosing);
+  const Frame part(std::size_t{1} << 20);
+  auto step = assembly.take(PieceHeader::kFirst, part);
+  for (int i = 0; i < 8; ++i) step = assembly.take(PieceHeader::kMiddle, part);
+  EXPECT_EQ(step, Assembly::Step::kMalformed);
 }
 
 TEST_F(TwoLanes, a_frame_of_one_lane_does_not_open_on_the_other) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -114,6 +115,14 @@ class Handler {
   virtual void on_refused(const Refusal& refusal) = 0;
 };
 
+// Bytes that go out behind a message, from where they lie: they are read when there is room for
+// them, not copied when they are sent. Whoever sends them may put them elsewhere meanwhile, on the
+// thread that sends.
+struct Enclosure {
+  virtual ~Enclosure() = default;
+  std::span<const std::byte> bytes;  // never of another length
+};
+
 // One node's end of the network. Used by one thread (the courier); only wake() may be called by others.
 // Destruction closes every session without a word to the handler and leaves no descriptor behind.
 class Transport {
@@ -132,6 +141,13 @@ class Transport {
   // together with everything else for that peer, as soon as credit allows. False: no such session any more.
   // Memory: the caller bounds what it queues by looking at backlog().
   virtual bool send(SessionId session, std::span<const std::byte> message) = 0;
+
+  // The same of `head` and behind it `enclosed`, with zeros up to a multiple of 8, as one message.
+  // Of the latter no copy is made; it is let go when it has gone out, or never will. Such messages
+  // are in order among themselves alone: they may take another way than the others. At most
+  // kMaxEnclosing in all. REQUIRES: the peer has sent a message in this session, and expects this.
+  virtual bool send_enclosing(SessionId session, std::span<const std::byte> head,
+                              std::shared_ptr<const Enclosure> enclosed);
 
   // A small message (a multiple of 8 bytes, at most kMaxWord) that rides in a heartbeat: it overtakes
   // what send() has queued, costs no credit, and may be lost without a word; nobody is told. False:
@@ -169,6 +185,9 @@ class Transport {
 // No message is larger; larger ones are refused by assertion at the sender and end the session at the receiver.
 // Room for a value of 1 GiB and what it is wrapped in.
 inline constexpr std::size_t kMaxMessage = (std::size_t{1} << 30) + (std::size_t{64} << 20);
+
+// The same for what send_enclosing() sends.
+inline constexpr std::size_t kMaxEnclosing = std::size_t{8} << 20;
 
 
 // The same for a word.
