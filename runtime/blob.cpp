@@ -13,6 +13,28 @@ BlobPtr Blob::make(codec::Bytes bytes, std::vector<BlobPtr> mentions) {
   return std::make_shared<const Blob>(id, std::move(bytes), std::move(mentions));
 }
 
+codec::Bytes LooseBytes::whole() && {
+  if (rest.empty()) return std::move(front);
+  codec::Bytes bytes = codec::large_room(size());
+  bytes.insert(bytes.end(), front.begin(), front.end());
+  bytes.insert(bytes.end(), rest.begin(), rest.end());
+  return bytes;
+}
+
+std::array<std::span<const std::byte>, 2> LooseBytes::part(std::size_t at,
+                                                           std::size_t length) const {
+  const std::size_t begun = std::min(at, front.size());
+  const std::size_t of_front = std::min(length, front.size() - begun);
+  return {std::span(front).subspan(begun, of_front),
+          rest.subspan(std::min(at - begun, rest.size()), length - of_front)};
+}
+
+std::span<const std::byte> Blob::put_together() const {
+  const std::lock_guard lock(mutex_);
+  if (together_.empty()) together_ = LooseBytes(loose_).whole();
+  return together_;
+}
+
 void Luggage::pack(Place place, BlobPtr blob) {
   const auto known = [&](const BlobPtr& one) {
     return std::any_of(packed_.begin(), packed_.end(), [&](const Item& item) {

@@ -23,9 +23,13 @@ void BlobFetcher::need(const BlobId& id, const NodeId& owner, Proof proof) {
     fetch.owners.push_back(owner);
 }
 
+bool BlobFetcher::all_here(Fetches::const_iterator fetch) {
+  return fetch->second.assaying && fetch->second.arrival->bytes.size() == fetch->first.size;
+}
+
 // What was asked for and has not come will not.
 void BlobFetcher::ask_again(Fetch& fetch) {
-  fetch.asked = fetch.bytes.size();
+  fetch.asked = fetch.arrival->bytes.size();
   fetch.under_way = 0;
 }
 
@@ -36,8 +40,8 @@ void BlobFetcher::back_to_owner(Fetch& fetch) {
 }
 
 void BlobFetcher::begin_anew(Fetch& fetch) {
-  fetch.bytes = {};
-  fetch.hasher = {};
+  fetch.arrival = std::make_shared<Arrival>();
+  fetch.assaying = false;
   fetch.sender.reset();
   fetch.mixed = false;
   back_to_owner(fetch);
@@ -68,6 +72,8 @@ void BlobFetcher::gone(const NodeId& node) {
   for (auto next = fetches_.begin(); next != fetches_.end();) {
     const auto fetch = next++;
     std::deque<NodeId>& owners = fetch->second.owners;
+    // All of it is here: nobody needs to be asked, unless it is wrong.
+    if (all_here(fetch)) continue;
     if (owners.front() == node) {
       next_owner(fetch);
     } else {
@@ -103,7 +109,7 @@ std::vector<BlobFetcher::Want> BlobFetcher::poll(Time now) {
       }
     }
     UnderWay& there = under_way[source(fetch)];
-    there.bytes += static_cast<std::size_t>(fetch.asked) - fetch.bytes.size();
+    there.bytes += static_cast<std::size_t>(fetch.asked) - fetch.arrival->bytes.size();
     there.pieces += fetch.under_way;
   }
   // One piece of each in turn, beginning behind the one that had the last turn.
@@ -138,18 +144,19 @@ BlobFetcher::Took BlobFetcher::take_piece(const NodeId& from, const BlobId& id, 
   if (found == fetches_.end()) return Took::kNotNow;
   Fetch& fetch = found->second;
   // (From one that is asked no more it is welcome, if it fits.)
-  if (at != fetch.bytes.size() || at >= fetch.asked + (id.size == 0 ? 1 : 0) ||
+  if (at != fetch.arrival->bytes.size() || at >= fetch.asked + (id.size == 0 ? 1 : 0) ||
       bytes.size() > id.size - at || (bytes.empty() && id.size > 0))
     return Took::kNotNow;
   if (fetch.proof == Proof::kSender && from != source(fetch)) return Took::kNotNow;
+  codec::Bytes& here = fetch.arrival->bytes;
   try {
     if (id.size > kMostBytes) throw std::bad_alloc();
     // Not filled with zeros first: memory that nothing was written to is none yet, so what an
     // announced size costs is bounded by what has arrived.
-    if (id.size >= codec::kLarge && fetch.bytes.capacity() < id.size) {
-      fetch.bytes = codec::large_room(static_cast<std::size_t>(id.size));
+    if (id.size >= codec::kLarge && here.capacity() < id.size) {
+      here = codec::large_room(static_cast<std::size_t>(id.size));
     } else {
-      fetch.bytes.reserve(static_cast<std::size_t>(id.size));
+      here.reserve(static_cast<std::size_t>(id.size));
     }
   } catch (const std::bad_alloc&) {
     failed_.push_back(id);
@@ -158,14 +165,49 @@ BlobFetcher::Took BlobFetcher::take_piece(const NodeId& from, const BlobId& id, 
   }
   fetch.mixed |= fetch.sender.has_value() && *fetch.sender != from;
   fetch.sender = from;
-  fetch.bytes.insert(fetch.bytes.end(), bytes.begin(), bytes.end());
-  if (fetch.proof == Proof::kName)
-    fetch.hasher.add(std::span(fetch.bytes).subspan(static_cast<std::size_t>(at)));
-  fetch.asked = std::max<std::uint64_t>(fetch.asked, fetch.bytes.size());
+  here.insert(here.end(), bytes.begin(), bytes.end());
+  const bool last = here.size() == id.size;
+  if (fetch.proof == Proof::kName) {
+    const auto part = std::span(here).subspan(static_cast<std::size_t>(at));
+    fetch.assaying = assays(fetch, part, last);
+    if (!fetch.assaying) fetch.arrival->hasher.add(part);
+  }
+  fetch.asked = std::max<std::uint64_t>(fetch.asked, here.size());
   if (fetch.under_way > 0) --fetch.under_way;
   fetch.progress = now;
-  if (fetch.bytes.size() < id.size) return Took::kMore;
-  if (fetch.proof == Proof::kSender || fetch.hasher.finish() == id.hash) return Took::kWhole;
+  if (!last) return Took::kMore;
+  if (fetch.proof == Proof::kSender) return Took::kWhole;
+  if (fetch.assaying) return Took::kAssayed;
+  return judge(found, fetch.arrival->hasher.finish());
+}
+
+// Whether this part is hashed by the assayer: from the first part to the last, or none.
+bool BlobFetcher::assays(const Fetch& fetch, std::span<const std::byte> part, bool last) {
+  const bool first = part.size() == fetch.arrival->bytes.size();
+  if (assayer_ == nullptr || (!first && !fetch.assaying)) return false;
+  if (first && (last || fetch.arrival->bytes.capacity() < codec::kLarge)) return false;
+  return assayer_->take(fetch.arrival, part, last);
+}
+
+std::vector<BlobFetcher::Assayed> BlobFetcher::take_assayed() {
+  std::vector<Assayed> all;
+  for (auto next = fetches_.begin(); next != fetches_.end();) {
+    const auto fetch = next++;
+    const Arrival& arrival = *fetch->second.arrival;
+    // Acquire: see Arrival.
+    if (!fetch->second.assaying || !arrival.assayed.load(std::memory_order_acquire)) continue;
+    const BlobId id = fetch->first;
+    const NodeId from = *fetch->second.sender;
+    const ContentHash hash = arrival.hash;
+    all.push_back({id, judge(fetch, hash), from});
+  }
+  return all;
+}
+
+// All of it has come, and has this hash.
+BlobFetcher::Took BlobFetcher::judge(Fetches::iterator found, const ContentHash& hash) {
+  Fetch& fetch = found->second;
+  if (hash == found->first.hash) return Took::kWhole;
   if (fetch.mixed || fetch.instead) {
     const bool mixed = fetch.mixed;
     begin_anew(fetch);
@@ -177,14 +219,14 @@ BlobFetcher::Took BlobFetcher::take_piece(const NodeId& from, const BlobId& id, 
 
 codec::Bytes BlobFetcher::take(const BlobId& id) {
   const auto fetch = fetches_.find(id);
-  codec::Bytes bytes = std::move(fetch->second.bytes);
+  codec::Bytes bytes = std::move(fetch->second.arrival->bytes);
   fetches_.erase(fetch);
   return bytes;
 }
 
 void BlobFetcher::not_here(const NodeId& from, const BlobId& id) {
   const auto fetch = fetches_.find(id);
-  if (fetch == fetches_.end() || source(fetch->second) != from) return;
+  if (fetch == fetches_.end() || all_here(fetch) || source(fetch->second) != from) return;
   if (fetch->second.instead) return back_to_owner(fetch->second);
   next_owner(fetch);
 }
@@ -203,7 +245,7 @@ void BlobFetcher::ask_instead(const NodeId& from, const BlobId& id, const NodeId
 
 std::span<const std::byte> BlobFetcher::so_far(const BlobId& id) const {
   const auto fetch = fetches_.find(id);
-  return fetch == fetches_.end() ? std::span<const std::byte>() : fetch->second.bytes;
+  return fetch == fetches_.end() ? std::span<const std::byte>() : fetch->second.arrival->bytes;
 }
 
 }  // namespace pp::runtime

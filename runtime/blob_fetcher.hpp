@@ -6,12 +6,15 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <pp/blob.hpp>
 #include <pp/node_id.hpp>
 #include <set>
 #include <span>
 #include <vector>
+
+#include "assayer.hpp"
 
 namespace pp::runtime {
 
@@ -22,8 +25,8 @@ namespace pp::runtime {
 // come. So a blob of any size never fills a queue that small messages wait in, several come side by
 // side, and a lost session costs no more than asking again: that is why none of these messages is
 // numbered (compare link.hpp). Pieces of one blob are asked for in order and of one node at a time,
-// and hashed as they come; nobody sees the bytes before the whole is known to have its name, or, if
-// it has none of that kind, to come from the one that was asked.
+// and hashed as they come, large ones by another thread; nobody sees the bytes before the whole is
+// known to have its name, or, if it has none of that kind, to come from the one that was asked.
 //
 // Whom: the node that named the blob (its owner). That one may name another one to ask instead,
 // which has it or is getting it just now; when nothing comes from there for a while, or that one is
@@ -42,6 +45,9 @@ class BlobFetcher {
     std::size_t pieces = 64;                    // likewise, in number
     std::chrono::milliseconds patience{1000};   // with a node that was named by another
   };
+
+  // From now on large ones are hashed by that one. Must outlive this.
+  void assay_with(Assayer& assayer) { assayer_ = &assayer; }
 
   BlobFetcher() = default;
   explicit BlobFetcher(const Limits& limits) : limits_(limits) {}
@@ -84,16 +90,25 @@ class BlobFetcher {
   std::set<NodeId> take_strangers() { return std::exchange(strangers_, {}); }
 
   enum class Took : std::uint8_t {
-    kMore,    // it is good as far as can be seen, and there is more to come
-    kWhole,   // that was all: take() it
-    kNotNow,  // nobody waits for it (any more)
-    kWrong,   // all of it has come, and it is not what its name says; it is asked for anew
-              // elsewhere, or failed. One node alone has sent it: `from`
-    kMixed,   // likewise, but several nodes have sent parts of it
-    kNoRoom,  // there is no memory for it: it has failed
+    kMore,     // it is good as far as can be seen, and there is more to come
+    kWhole,    // that was all: take() it
+    kAssayed,  // that was all, and it is being hashed: take_assayed() tells
+    kNotNow,   // nobody waits for it (any more)
+    kWrong,    // all of it has come, and it is not what its name says; it is asked for anew
+               // elsewhere, or failed. One node alone has sent it: `from`
+    kMixed,    // likewise, but several nodes have sent parts of it
+    kNoRoom,   // there is no memory for it: it has failed
   };
   Took take_piece(const NodeId& from, const BlobId& id, std::uint64_t at,
                   std::span<const std::byte> bytes, Time now);
+  // Those that have been hashed to the end, each with kWhole, kWrong or kMixed, and who has sent
+  // the last of it.
+  struct Assayed {
+    BlobId id;
+    Took took;
+    NodeId from;
+  };
+  std::vector<Assayed> take_assayed();
   // After kWhole; its fetch is over.
   codec::Bytes take(const BlobId& id);
   // `from` has not got it.
@@ -115,14 +130,16 @@ class BlobFetcher {
     bool mixed = false;  // more than one has sent something
     Proof proof = Proof::kName;
     std::optional<NodeId> sender;
-    codec::Bytes bytes;
-    ContentHasher hasher;
+    std::shared_ptr<Arrival> arrival = std::make_shared<Arrival>();
+    bool assaying = false;      // parts of it have been handed to the assayer
     std::uint64_t asked = 0;    // up to here it was asked for
     std::size_t under_way = 0;  // pieces
     Time progress{};            // when the last piece came, or `instead` was named
   };
   using Fetches = std::map<BlobId, Fetch>;
 
+  // And being hashed.
+  static bool all_here(Fetches::const_iterator fetch);
   const NodeId& source(const Fetch& fetch) const {
     return fetch.instead ? *fetch.instead : fetch.owners.front();
   }
@@ -130,8 +147,11 @@ class BlobFetcher {
   void back_to_owner(Fetch& fetch);
   void begin_anew(Fetch& fetch);
   bool next_owner(Fetches::iterator fetch);
+  bool assays(const Fetch& fetch, std::span<const std::byte> part, bool last);
+  Took judge(Fetches::iterator fetch, const ContentHash& hash);
 
   Limits limits_;
+  Assayer* assayer_ = nullptr;
   Fetches fetches_;
   std::set<NodeId> reachable_;
   std::set<NodeId> strangers_;

@@ -24,7 +24,7 @@ BlobPtr BlobStore::put(BlobPtr blob) {
   if (BlobPtr known = find(blob->id())) return known;
   order_.push_front(blob);
   blobs_.emplace(blob->id(), order_.begin());
-  bytes_ += blob->bytes().size();
+  bytes_ += blob->id().size;
   trim();
   return blob;
 }
@@ -44,7 +44,7 @@ void BlobStore::trim() {
 }
 
 BlobStore::Order::iterator BlobStore::forget(Order::iterator blob) {
-  bytes_ -= (*blob)->bytes().size();
+  bytes_ -= (*blob)->id().size;
   blobs_.erase((*blob)->id());
   return order_.erase(blob);
 }

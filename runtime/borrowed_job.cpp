@@ -34,9 +34,11 @@ Ran BorrowedJob::run_borrowed(Job& job) noexcept {
   // Laid out for the call between decoding and encoding too; what runs meanwhile on this thread for
   // other nodes has its own.
   std::optional<Luggage> luggage;
-  if (!self.function->plain)
+  if (!self.function->plain) {
     luggage.emplace(self.desk_.eager_bytes(),
                     self.blobs ? self.blobs->arrived : std::vector<Luggage::Item>());
+    luggage->leave_loose(codec::kLarge);
+  }
   const Luggage::Scope scope(luggage ? &*luggage : nullptr);
   try {
     if (self.function->begin_encoded == nullptr) {
@@ -46,9 +48,12 @@ Ran BorrowedJob::run_borrowed(Job& job) noexcept {
       if (!self.task_->strand().run(job)) return Ran::kSuspended;
       self.task_->encode_result(result);
     }
-    if (result.size() > kMostEncoded) {
-      throw Error("pp: the result takes " + std::to_string(result.size()) +
-                  " bytes encoded; at most " + std::to_string(kMostEncoded) + " can travel");
+    std::size_t size = result.size();
+    if (luggage)
+      for (const Luggage::Loose& loose : luggage->loose()) size += loose.bytes.size();
+    if (size > kMostEncoded) {
+      throw Error("pp: the result takes " + std::to_string(size) + " bytes encoded; at most " +
+                  std::to_string(kMostEncoded) + " can travel");
     }
   } catch (...) {
     failure = std::make_unique<Failure>(describe_current_exception());
@@ -65,6 +70,13 @@ Ran BorrowedJob::run_borrowed(Job& job) noexcept {
   } else {
     // Not before: until then the end of its time may hand it to the courier.
     if (luggage && !luggage->packed().empty()) self.make_blobs().result = luggage->take_packed();
+    if (luggage) {
+      for (Luggage::Loose& loose : luggage->loose()) {  // one: all of the result
+        const BlobId id = self.desk_.name_result(self, loose.bytes.size());
+        self.make_blobs().result.push_back(
+            {loose.place, std::make_shared<const Blob>(id, std::move(loose.bytes))});
+      }
+    }
     self.keep(result);
     scratch = std::move(result);
   }

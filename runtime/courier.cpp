@@ -33,7 +33,7 @@ constexpr std::size_t kResultsPerTurn = 1024 * 1024;   // likewise
 std::size_t size_of(const BorrowedJob& job) {
   std::size_t size = sizeof(messages::Result) + (job.failure() != nullptr ? 0 : job.value().size());
   if (job.blobs)
-    for (const Luggage::Item& item : job.blobs->result) size += item.blob->bytes().size();
+    for (const Luggage::Item& item : job.blobs->result) size += item.blob->id().size;
   return size;
 }
 
@@ -68,9 +68,11 @@ Courier::~Courier() {
   for (Job* job : *recalled_.lock()) job->release();
   for (Job* job : waiting_) job->release();
   for (const Suspect& suspect : suspects_) suspect.job->release();
+  for (const auto& [id, offer] : offers_) offer.job->release();
 }
 
 void Courier::start(Workforce& workforce) {
+  fetcher_.assay_with(assayer_);
   begin(workforce, Clock::now());
   thread_ = std::thread([this] { run(); });
 }

@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "assayer.hpp"
 #include "blob_fetcher.hpp"
 #include "blob_spread.hpp"
 #include "blob_store.hpp"
@@ -28,6 +29,7 @@
 #include "guarded.hpp"
 #include "home.hpp"
 #include "ledger.hpp"
+#include "likenesses.hpp"
 #include "link.hpp"
 #include "log.hpp"
 #include "messages.hpp"
@@ -69,6 +71,9 @@ class Courier final : public Crew::Outside,
     // a job together that take more than that without them.
     std::size_t eager = Luggage::kEager;
     std::size_t eager_together = std::size_t{2} << 20;
+    // Arguments that take more than this are named by their loan, if nothing like them was lent
+    // lately, and not by their content.
+    std::size_t loose_from = codec::kLarge;
     BlobFetcher::Limits fetch{};
     // Of blobs that are not in use so many bytes are kept.
     std::size_t most_cached = std::size_t{1} << 30;
@@ -245,8 +250,21 @@ class Courier final : public Crew::Outside,
     std::size_t missing = 0;
   };
   using ArrivingAt = std::list<Arriving>::iterator;
+  // Bytes on their way out, and what keeps them there.
+  struct Enclosed : transport::Enclosure {
+    BlobPtr blob;       // they lie in it; or
+    codec::Bytes copy;  // here; or, as long as neither is there, in an Offer
+  };
+  // Bytes that one borrower may fetch for one loan. They may lie in the job's arguments: it must
+  // not be run or changed as long as this stands.
+  struct Offer {
+    Job* job;  // with a reference
+    LooseBytes bytes;
+    std::vector<std::weak_ptr<Enclosed>> leaving{};  // parts of them on their way, the last few
+  };
   // Who waits for a blob.
   struct Awaiting {
+    bool for_one = false;  // its name is one job's, and nobody will ask for it again
     std::vector<BorrowedJob*> jobs;
     std::vector<std::pair<ArrivingAt, Luggage::Place>> results;
     bool empty() const { return jobs.empty() && results.empty(); }
@@ -313,7 +331,8 @@ class Courier final : public Crew::Outside,
   void start_drain(Clock::time_point now);
   void look_after_drain(Clock::time_point now);
   void give_up_running();
-  void say(SessionId to, messages::Encoded message);
+  void say(SessionId to, messages::Encoded message,
+           std::shared_ptr<const transport::Enclosure> enclosed = nullptr);
   void deliver(LinkRecord& link, messages::Encoded message, bool result = false);
   void transmit(LinkRecord& link, messages::Encoded& message, std::uint64_t sequence);
   void acknowledge(LinkRecord& link);
@@ -399,6 +418,8 @@ class Courier final : public Crew::Outside,
   // courier_blobs.cpp
   bool pack(Job& job, Luggage& luggage, codec::Bytes& arguments, std::string& why);
   void unpack(Job& job);
+  void offer(Job& job, std::uint64_t number, const NodeId& borrower);
+  void take_back_offers(Job& job);
   bool await_blobs(BorrowedJob& job, const std::vector<messages::NamedBlob>& named);
   void stop_waiting(BorrowedJob& job);
   void await_result(const messages::Result& result, const NodeId& borrower);
@@ -414,6 +435,7 @@ class Courier final : public Crew::Outside,
   void fetch_blobs(Clock::time_point now);
   void serve_blobs();
   bool serve_blob(PeerRecord& record, SessionId session, const messages::Want& want);
+  void took(BlobFetcher::Took what, const BlobId& id, const std::string& from);
   void blob_is_here(const BlobId& id);
   void blob_failed(const BlobId& id);
   bool take_result(const messages::Result& result, const NodeId& borrower, Arriving* parcel);
@@ -506,8 +528,11 @@ class Courier final : public Crew::Outside,
   BlobStore store_;
   BlobFetcher fetcher_;
   BlobSpread spread_;
-  std::vector<BorrowedJob*> waiting_;        // for blobs; each with a reference
-  codec::Bytes encoded_;                     // arguments of the job that is being lent
+  std::vector<BorrowedJob*> waiting_;  // for blobs; each with a reference
+  codec::Bytes encoded_;               // arguments of the job that is being lent
+  std::vector<Luggage::Loose> loose_;  // those of them that have no name yet
+  Likenesses likenesses_;              // of what was lent loose
+  std::map<BlobId, Offer> offers_;
   std::list<Arriving> arriving_;             // results that do
   std::map<BlobId, Awaiting> wanted_blobs_;  // who waits for which; those the fetcher gets
   std::set<SessionId> askers_;               // whose wants are not all answered
@@ -575,6 +600,7 @@ class Courier final : public Crew::Outside,
   std::atomic<bool> any_peers_{false};
   Guarded<Hope> hope_;  // of threads outside
   std::thread thread_;
+  Assayer assayer_{[this] { nudge(); }};  // for fetcher_, once start() was called; ends first
 };
 
 }  // namespace pp::runtime

@@ -27,7 +27,8 @@ constexpr std::chrono::seconds kReadersLimit{1};
 bool Courier::pack(Job& job, Luggage& luggage, codec::Bytes& arguments, std::string& why) {
   std::size_t size = arguments.size();
   for (const Luggage::Item& item : luggage.packed())
-    if (item.place != Luggage::kMentioned) size += item.blob->bytes().size();
+    if (item.place != Luggage::kMentioned) size += item.blob->id().size;
+  for (const Luggage::Loose& loose : luggage.loose()) size += loose.bytes.size();
   if (size > kMostEncoded) {
     why = "they take " + std::to_string(size) + " bytes encoded, at most " +
           std::to_string(kMostEncoded) + " can travel; a large object that is constant can be " +
@@ -35,10 +36,22 @@ bool Courier::pack(Job& job, Luggage& luggage, codec::Bytes& arguments, std::str
     return false;
   }
   if (arguments.size() > parts_.eager_together) {
-    luggage.pack(Luggage::kWhole, Blob::make(std::move(arguments)));
+    if (arguments.size() >= luggage.loose_from()) {
+      luggage.pack({Luggage::kWhole, {std::move(arguments), {}, nullptr}});
+    } else {
+      luggage.pack(Luggage::kWhole, Blob::make(std::move(arguments)));
+    }
     arguments.clear();
   }
   unpack(job);  // of an earlier attempt
+  for (Luggage::Loose& loose : luggage.loose()) {
+    // What may be there already is worth a name by which that can be told.
+    if (likenesses_.know(loose.bytes)) {
+      luggage.pack(loose.place, Blob::make(std::move(loose.bytes).whole()));
+    } else {
+      loose_.push_back(std::move(loose));
+    }
+  }
   if (luggage.packed().empty()) return true;
   std::vector<Luggage::Item> items = luggage.take_packed();
   for (Luggage::Item& item : items) item.blob = store_.put(std::move(item.blob));
@@ -46,8 +59,39 @@ bool Courier::pack(Job& job, Luggage& luggage, codec::Bytes& arguments, std::str
   return true;
 }
 
+// It is lent to this node, with what was left loose of its arguments.
+void Courier::offer(Job& job, std::uint64_t number, const NodeId& borrower) {
+  Particulars& particulars = particulars_of(job);
+  for (Luggage::Loose& loose : loose_) {
+    const BlobId id = argument_name(transport_->self().node, borrower, number, loose.place,
+                                    loose.bytes.size(), parts_.result_secret);
+    particulars.offers.emplace_back(loose.place, id);
+    job.retain();
+    offers_.emplace(id, Offer{&job, std::move(loose.bytes)});
+  }
+  loose_.clear();
+}
+
+void Courier::take_back_offers(Job& job) {
+  Particulars* particulars = find_particulars(job);
+  if (particulars == nullptr) return;
+  for (const auto& [place, id] : std::exchange(particulars->offers, {})) {
+    Offer& offer = offers_.at(id);
+    for (const std::weak_ptr<Enclosed>& leaving : offer.leaving) {
+      const std::shared_ptr<Enclosed> part = leaving.lock();
+      if (part == nullptr) continue;
+      part->copy.assign(part->bytes.begin(), part->bytes.end());
+      part->bytes = part->copy;
+    }
+    codec::put_aside(std::move(offer.bytes.front));
+    offers_.erase(id);
+    job.release();  // the caller has one, too
+  }
+}
+
 // What belonged to its arguments is not lent any more.
 void Courier::unpack(Job& job) {
+  take_back_offers(job);
   Particulars* particulars = find_particulars(job);
   if (particulars == nullptr || particulars->blobs.empty()) return;
   std::vector<BlobId> ids;
@@ -62,7 +106,9 @@ void Courier::unpack(Job& job) {
 bool Courier::await_blobs(BorrowedJob& job, const std::vector<messages::NamedBlob>& named) {
   BorrowedJob::Blobs& blobs = job.make_blobs();
   for (const auto& [id, place] : named) {
-    if (BlobPtr blob = store_.find(id)) {
+    const bool for_one =
+        is_argument_name(id, job.owner, transport_->self().node, job.number, place);
+    if (BlobPtr blob = for_one ? nullptr : store_.find(id)) {
       blobs.arrived.push_back({place, std::move(blob)});
       reused_.fetch_add(1, std::memory_order_relaxed);
       continue;
@@ -71,8 +117,10 @@ bool Courier::await_blobs(BorrowedJob& job, const std::vector<messages::NamedBlo
                                    [&](const auto& missing) { return missing.second == id; });
     blobs.missing.emplace_back(place, id);
     if (known) continue;
-    wanted_blobs_[id].jobs.push_back(&job);
-    fetcher_.need(id, job.owner);
+    Awaiting& awaiting = wanted_blobs_[id];
+    awaiting.jobs.push_back(&job);
+    awaiting.for_one |= for_one;
+    fetcher_.need(id, job.owner, for_one ? BlobFetcher::Proof::kSender : BlobFetcher::Proof::kName);
   }
   if (blobs.missing.empty()) return false;
   waiting_.push_back(&job);
@@ -110,7 +158,7 @@ void Courier::hold(BorrowedJob& job, LinkRecord& link, messages::Result& result)
   Held& held = link.held[job.number];
   for (Luggage::Item& item : job.blobs->result) {
     result.blobs.push_back({item.blob->id(), item.place});
-    if (item.place != Luggage::kMentioned) held.bytes += item.blob->bytes().size();
+    if (item.place != Luggage::kMentioned) held.bytes += item.blob->id().size;
     held.blobs.push_back(store_.put(std::move(item.blob)));
   }
   job.blobs->result.clear();
@@ -236,6 +284,10 @@ std::vector<std::uint64_t> Courier::give_up_results(
 
 void Courier::fetch_blobs(Clock::time_point now) {
   codec::give_back_large(now);
+  for (const BlobFetcher::Assayed& one : fetcher_.take_assayed()) {
+    const LinkRecord* link = find_link(one.from);
+    took(one.took, one.id, link == nullptr ? one.from.short_name() : link->name);
+  }
   for (const BlobId& id : fetcher_.take_failed()) blob_failed(id);
   if (fetcher_.open() == 0) return;
   std::map<NodeId, std::vector<messages::Want>> wants;
@@ -257,19 +309,26 @@ void Courier::fetch_blobs(Clock::time_point now) {
 void Courier::on(const messages::Piece& piece) {
   PeerRecord& record = *peer(speaker_);
   record.used = now_;
-  switch (fetcher_.take_piece(record.link->node, piece.id, piece.at, piece.bytes, now_)) {
+  const BlobFetcher::Took what =
+      fetcher_.take_piece(record.link->node, piece.id, piece.at, piece.bytes, now_);
+  if (what != BlobFetcher::Took::kMore) took(what, piece.id, who(speaker_));
+}
+
+void Courier::took(BlobFetcher::Took what, const BlobId& id, const std::string& from) {
+  switch (what) {
     case BlobFetcher::Took::kMore:
     case BlobFetcher::Took::kNotNow:
+    case BlobFetcher::Took::kAssayed:
       return;
     case BlobFetcher::Took::kWhole:
-      return blob_is_here(piece.id);
+      return blob_is_here(id);
     case BlobFetcher::Took::kWrong:
-      return misbehaved(who(speaker_) + " sent a blob that is not what its name says");
+      return misbehaved(from + " sent a blob that is not what its name says");
     case BlobFetcher::Took::kMixed:
-      return misbehaved("a blob that came from several nodes, the last of them " + who(speaker_) +
+      return misbehaved("a blob that came from several nodes, the last of them " + from +
                         ", is not what its name says; it is fetched again from one");
     case BlobFetcher::Took::kNoRoom:
-      return parts_.log.warn("no memory for a blob of " + std::to_string(piece.id.size) +
+      return parts_.log.warn("no memory for a blob of " + std::to_string(id.size) +
                              " bytes that a job needs: the job goes back to its owner");
   }
 }
@@ -295,18 +354,19 @@ void Courier::blob_is_here(const BlobId& id) {
   const Awaiting awaiting = std::move(entry->second);
   wanted_blobs_.erase(entry);
   // A result is moved to its job if nobody else is to see it.
-  const bool for_one = awaiting.jobs.empty() && awaiting.results.size() == 1 &&
-                       awaiting.results.front().second == Luggage::kWhole;
+  const bool is_result = awaiting.jobs.empty() && awaiting.results.size() == 1 &&
+                         awaiting.results.front().second == Luggage::kWhole;
   BlobPtr blob;
-  if (for_one) {
+  if (is_result) {
     awaiting.results.front().first->value = std::move(bytes);
   } else {
-    blob = store_.put(std::make_shared<const Blob>(id, std::move(bytes)));
+    blob = std::make_shared<const Blob>(id, std::move(bytes));
+    if (!awaiting.for_one) blob = store_.put(std::move(blob));
   }
   for (const auto& [at, place] : awaiting.results) {
-    if (!for_one && place == Luggage::kWhole) {
+    if (!is_result && place == Luggage::kWhole) {
       at->value.assign(blob->bytes().begin(), blob->bytes().end());
-    } else if (!for_one) {
+    } else if (!is_result) {
       at->here.push_back({place, blob});
     }
     if (--at->missing == 0) result_is_here(at);
@@ -397,10 +457,10 @@ bool Courier::serve_blob(PeerRecord& record, SessionId session, const messages::
     std::erase_if(record.wants, [&](const messages::Want& one) { return one.id == want.id; });
     return true;
   };
-  const BlobPtr blob = store_.find(want.id);
-  std::span<const std::byte> bytes;
-  if (blob != nullptr) {
-    bytes = blob->bytes();
+  const auto at = static_cast<std::size_t>(want.at);
+  auto part = std::make_shared<Enclosed>();
+  std::span<const std::byte> front;  // goes with the head
+  if (BlobPtr blob = store_.find(want.id)) {
     if (!want.insist) {
       const std::optional<NodeId> other = spread_.instead(want.id, record.link->node);
       const discovery::Member* member = other ? neighbourhood_.find(*other) : nullptr;
@@ -409,16 +469,30 @@ bool Courier::serve_blob(PeerRecord& record, SessionId session, const messages::
         return dismiss();
       }
     }
+    const auto parts = blob->part(at, want.length);
+    front = parts[0];
+    part->bytes = parts[1];
+    part->blob = std::move(blob);
+  } else if (const auto offer = offers_.find(want.id); offer != offers_.end()) {
+    const auto parts = offer->second.bytes.part(at, want.length);
+    front = parts[0];
+    part->bytes = parts[1];
+    std::vector<std::weak_ptr<Enclosed>>& leaving = offer->second.leaving;
+    std::erase_if(leaving, [](const auto& one) { return one.expired(); });
+    leaving.push_back(part);
   } else if (fetcher_.needs(want.id)) {
-    bytes = fetcher_.so_far(want.id);
-    if (want.at + want.length > bytes.size()) return false;
+    const std::span<const std::byte> here = fetcher_.so_far(want.id);
+    if (at + want.length > here.size()) return false;
+    part->copy.assign(here.begin() + static_cast<std::ptrdiff_t>(at),
+                      here.begin() + static_cast<std::ptrdiff_t>(at + want.length));
+    part->bytes = part->copy;
   } else {
     say(session, messages::encode_not_here(want.id));
     return dismiss();
   }
-  say(session,
-      messages::encode(messages::Piece{
-          want.id, want.at, bytes.subspan(static_cast<std::size_t>(want.at), want.length)}));
+  messages::Encoded head =
+      messages::encode_head(messages::Piece{want.id, want.at, part->bytes}, front);
+  say(session, std::move(head), std::move(part));
   record.used = now_;
   given_bytes_.fetch_add(want.length, std::memory_order_relaxed);
   if (stage_ == Stage::kGoodbye) stage_ends_ = std::max(stage_ends_, now_ + kReadersLimit);

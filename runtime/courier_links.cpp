@@ -28,7 +28,8 @@ constexpr std::chrono::seconds kOwnerGrace{60};
 // ---- speaking
 
 // A message of this session only.
-void Courier::say(SessionId to, messages::Encoded message) {
+void Courier::say(SessionId to, messages::Encoded message,
+                  std::shared_ptr<const transport::Enclosure> enclosed) {
   const PeerRecord* record = peer(to);
   if (record == nullptr) return;
   LinkRecord& link = *record->link;
@@ -36,7 +37,12 @@ void Courier::say(SessionId to, messages::Encoded message) {
   messages::set_header(message, {0, attached ? link.link.acknowledge() : 0});
   if (attached) link.acknowledge = Clock::time_point::max();
   sent_ = true;
-  transport_->send(to, message);  // a session that is gone tells so by on_down
+  // (A session that is gone tells so by on_down.)
+  if (enclosed == nullptr) {
+    transport_->send(to, message);
+  } else {
+    transport_->send_enclosing(to, message, std::move(enclosed));
+  }
 }
 
 // A message of the link: it arrives, once, or the link is over.

@@ -131,6 +131,7 @@ bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked, bool al
     if (!encode(job, arguments)) continue;
     ends.push_back(arguments.size());
     const std::uint64_t number = ledger_.lend(job, link.node, alone, now_);
+    if (!loose_.empty()) offer(job, number, link.node);
     grant.jobs.push_back(describe(job, number));
     if (alone) grant.jobs.back().placed = true;
   }
@@ -153,7 +154,8 @@ void Courier::put_back(const std::vector<Job*>& jobs) {
 }
 
 void Courier::put_back(Job& job) {
-  job.retain();  // once its claim is given back, somebody may run and release it
+  take_back_offers(job);  // it may run here now
+  job.retain();           // once its claim is given back, somebody may run and release it
   release_claim(job);
   parts_.queue.push_oldest(&job);
   if (job.runs_here()) workforce_->announce();
@@ -294,6 +296,7 @@ messages::LentJob Courier::describe(const Job& job, std::uint64_t number) const 
     lent.label = particulars->options.label;
     for (const Luggage::Item& item : particulars->blobs)
       lent.blobs.push_back({item.blob->id(), item.place});
+    for (const auto& [place, id] : particulars->offers) lent.blobs.push_back({id, place});
   }
   return lent;
 }
@@ -302,6 +305,7 @@ messages::LentJob Courier::describe(const Job& job, std::uint64_t number) const 
 bool Courier::encode(Job& job, codec::Bytes& arguments) {
   std::string why;
   const std::size_t before = arguments.size();
+  loose_.clear();
   try {
     if (job.function->plain) {
       job.kind->encode_arguments(job, arguments);
@@ -310,6 +314,7 @@ bool Courier::encode(Job& job, codec::Bytes& arguments) {
     }
     encoded_.clear();
     Luggage luggage(parts_.eager);
+    luggage.leave_loose(parts_.loose_from);
     {
       const Luggage::Scope scope(&luggage);
       job.kind->encode_arguments(job, encoded_);
@@ -322,6 +327,7 @@ bool Courier::encode(Job& job, codec::Bytes& arguments) {
     why = describe_current_exception().message;
   }
   arguments.resize(before);
+  loose_.clear();
   if (!job.runs_here()) {
     fail(job,
          Failure::of(Failure::Kind::kUndecodable,

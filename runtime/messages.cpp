@@ -638,18 +638,24 @@ Encoded encode(std::span<const Want> wants) {
 }
 
 Encoded encode(const Piece& piece) {
-  const std::size_t padded = (piece.bytes.size() + 7) / 8 * 8;
+  Encoded encoded = encode_head(piece);
+  encoded.reserve(encoded.size() + piece.bytes.size() + 7);
+  encoded.insert(encoded.end(), piece.bytes.begin(), piece.bytes.end());
+  encoded.resize((encoded.size() + 7) / 8 * 8);
+  return encoded;
+}
+
+Encoded encode_head(const Piece& piece, std::span<const std::byte> front) {
   Encoded encoded = build(
       0,
       [&](wire::Message::Builder message) {
         auto builder = message.initPiece();
         fill_blob_id(builder.initId(), piece.id);
         builder.setAt(piece.at);
-        builder.setLength(static_cast<std::uint32_t>(piece.bytes.size()));
+        builder.setLength(static_cast<std::uint32_t>(front.size() + piece.bytes.size()));
       },
-      padded);
-  encoded.insert(encoded.end(), piece.bytes.begin(), piece.bytes.end());
-  encoded.resize(encoded.size() + padded - piece.bytes.size());
+      front.size());
+  encoded.insert(encoded.end(), front.begin(), front.end());
   return encoded;
 }
 

@@ -148,6 +148,9 @@ Encoded encode(const Attach& attach);
 Encoded encode_begun(std::span<const std::uint64_t> numbers);
 Encoded encode(std::span<const Want> wants);
 Encoded encode(const Piece& piece);
+// The same up to the bytes: those, and zeros up to a multiple of 8, are to follow. `front`: of them
+// so much is there already, in front of piece.bytes.
+Encoded encode_head(const Piece& piece, std::span<const std::byte> front = {});
 Encoded encode_not_here(const BlobId& id);
 Encoded encode(const Instead& instead);
 Encoded encode_taken(std::span<const std::uint64_t> numbers);

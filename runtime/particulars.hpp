@@ -8,6 +8,7 @@
 #include <pp/job_options.hpp>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace pp::runtime {
@@ -28,6 +29,8 @@ struct Particulars {
   // What belongs to the arguments while they are lent, and to the result once it has come. The
   // courier's, until the job is done; then for who decodes.
   std::vector<Luggage::Item> blobs;
+  // Of the arguments what is lent under a name of the loan (Courier::offer). The courier's.
+  std::vector<std::pair<Luggage::Place, BlobId>> offers;
 
   // Made when the job first asks for its token; under the lock in stop.cpp.
   std::stop_source stop{std::nostopstate};

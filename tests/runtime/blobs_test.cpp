@@ -8,10 +8,12 @@
 #include <numeric>
 #include <queue>
 #include <random>
+#include <semaphore>
 
 #include "blob_fetcher.hpp"
 #include "blob_spread.hpp"
 #include "blob_store.hpp"
+#include "likenesses.hpp"
 #include "result_name.hpp"
 
 namespace pp::runtime {
@@ -302,6 +304,75 @@ TEST_F(Fetching, wrong_content_is_noticed_before_anybody_sees_it) {
   EXPECT_EQ(fetcher_.take(id_), bytes_);
 }
 
+// Large enough for another thread to hash it.
+class Assaying : public Fetching {
+ protected:
+  Assaying() {
+    fetcher_.assay_with(assayer_);
+    fetcher_.forget(id_);
+    fetcher_.need(large_id_, owner_);
+  }
+  // Of `content` everything; then the verdict.
+  BlobFetcher::Assayed assay(const codec::Bytes& content) {
+    Took took = Took::kMore;
+    while (took == Took::kMore)
+      for (const auto& want : fetcher_.poll(now_)) took = give(want, content);
+    EXPECT_EQ(took, Took::kAssayed);
+    finished_.acquire();
+    const auto assayed = fetcher_.take_assayed();
+    EXPECT_EQ(assayed.size(), 1U);
+    EXPECT_TRUE(fetcher_.take_assayed().empty() || assayed.front().took == Took::kWhole);
+    return assayed.front();
+  }
+
+  const codec::Bytes large_ = bytes_of(6 * 1024 * 1024 + 77);
+  const BlobId large_id_{content_hash(large_), large_.size()};
+  std::counting_semaphore<> finished_{0};
+  Assayer assayer_{[this] { finished_.release(); }};
+};
+
+TEST_F(Assaying, what_was_hashed_elsewhere_is_whole_when_its_name_is_right) {
+  const auto verdict = assay(large_);
+  EXPECT_EQ(verdict.id, large_id_);
+  EXPECT_EQ(verdict.took, Took::kWhole);
+  EXPECT_EQ(verdict.from, owner_);
+  EXPECT_EQ(fetcher_.take(large_id_), large_);
+  EXPECT_EQ(fetcher_.open(), 0U);
+}
+
+TEST_F(Assaying, what_is_wrong_is_noticed_before_anybody_sees_it_there_too) {
+  fetcher_.need(large_id_, second_);
+  fetcher_.reachable(second_);
+  codec::Bytes wrong = large_;
+  wrong.back() ^= std::byte{1};
+  EXPECT_EQ(assay(wrong).took, Took::kWrong);
+  EXPECT_TRUE(fetcher_.needs(large_id_));
+  const auto verdict = assay(large_);
+  EXPECT_EQ(verdict.took, Took::kWhole);
+  EXPECT_EQ(verdict.from, second_);
+  EXPECT_EQ(fetcher_.take(large_id_), large_);
+}
+
+TEST_F(Assaying, what_has_come_is_kept_though_who_has_sent_it_is_gone) {
+  Took took = Took::kMore;
+  while (took == Took::kMore)
+    for (const auto& want : fetcher_.poll(now_)) took = give(want, large_);
+  fetcher_.not_here(owner_, large_id_);
+  fetcher_.gone(owner_);
+  EXPECT_TRUE(fetcher_.take_failed().empty());
+  EXPECT_TRUE(fetcher_.poll(now_).empty());
+  finished_.acquire();
+  ASSERT_EQ(fetcher_.take_assayed().size(), 1U);
+  EXPECT_EQ(fetcher_.take(large_id_), large_);
+}
+
+TEST_F(Assaying, what_nobody_needs_any_more_is_dropped_while_it_is_hashed) {
+  for (const auto& want : fetcher_.poll(now_)) give(want, large_);
+  fetcher_.forget(large_id_);
+  fetcher_.need(large_id_, owner_);
+  EXPECT_EQ(assay(large_).took, Took::kWhole);
+}
+
 TEST_F(Fetching, what_its_sender_has_to_prove_comes_from_that_one_alone) {
   const BlobId result =
       result_name(owner_, node(9), 7, bytes_.size(), {});  // no hash of these bytes
@@ -338,6 +409,64 @@ TEST(ResultName, tells_its_owner_whose_it_is_and_nobody_else_what_it_is_called) 
   EXPECT_FALSE(is_result_name(BlobId{content_hash(bytes_of(100)), 100}, node(1), node(2), 7));
   EXPECT_NE(id, result_name(node(1), node(2), 7, 100, another));
   EXPECT_NE(id, result_name(node(1), node(2), 8, 100, secret));
+}
+
+TEST(ResultName, of_an_argument_is_that_of_its_place_as_well) {
+  const ResultSecret secret{1, 2, 3};
+  const BlobId id = argument_name(node(1), node(2), 7, 0, 100, secret);
+  EXPECT_EQ(id.size, 100U);
+  EXPECT_TRUE(is_argument_name(id, node(1), node(2), 7, 0));
+  EXPECT_FALSE(is_argument_name(id, node(1), node(2), 7, 1));
+  EXPECT_FALSE(is_argument_name(id, node(1), node(2), 8, 0));
+  EXPECT_FALSE(is_argument_name(id, node(2), node(1), 7, 0));
+  EXPECT_FALSE(is_result_name(id, node(1), node(2), 7));
+  EXPECT_NE(id, argument_name(node(1), node(2), 7, 1, 100, secret));
+}
+
+// ---- loose bytes
+
+codec::Bytes joined(const std::array<std::span<const std::byte>, 2>& parts) {
+  codec::Bytes all(parts[0].begin(), parts[0].end());
+  all.insert(all.end(), parts[1].begin(), parts[1].end());
+  return all;
+}
+
+TEST(LooseBytes, any_part_of_them_is_that_of_the_whole) {
+  const codec::Bytes all = bytes_of(50);
+  for (const std::size_t front : {std::size_t{0}, std::size_t{8}, std::size_t{50}}) {
+    LooseBytes loose{codec::Bytes(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(front)),
+                     std::span(all).subspan(front), nullptr};
+    for (std::size_t at = 0; at <= all.size(); ++at) {
+      for (std::size_t length = 0; at + length <= all.size(); ++length) {
+        const auto part = std::span(all).subspan(at, length);
+        ASSERT_EQ(joined(loose.part(at, length)), codec::Bytes(part.begin(), part.end()))
+            << front << ' ' << at << ' ' << length;
+      }
+    }
+    const Blob blob(BlobId{{}, all.size()}, LooseBytes(loose));
+    EXPECT_TRUE(std::equal(all.begin(), all.end(), blob.bytes().begin(), blob.bytes().end()));
+    EXPECT_EQ(std::move(loose).whole(), all);
+  }
+}
+
+TEST(Likenesses, know_what_was_there_lately_by_its_samples) {
+  const codec::Bytes one = bytes_of(1'000'000, 1), other = bytes_of(1'000'000, 2);
+  const auto as_loose = [](const codec::Bytes& bytes) {
+    return LooseBytes{codec::Bytes(8), bytes, nullptr};
+  };
+  Likenesses known;
+  EXPECT_FALSE(known.know(as_loose(one)));
+  EXPECT_FALSE(known.know(as_loose(other)));
+  EXPECT_TRUE(known.know(as_loose(one)));
+  codec::Bytes changed = one;
+  changed.back() ^= std::byte{1};
+  EXPECT_FALSE(known.know(as_loose(changed)));
+  changed.pop_back();
+  EXPECT_FALSE(known.know(as_loose(changed)));
+  EXPECT_FALSE(known.know(LooseBytes{one, {}, nullptr}));
+  EXPECT_FALSE(known.know(LooseBytes{{}, std::span(one).first(1), nullptr}));
+  for (unsigned i = 0; i < 300; ++i) known.know(LooseBytes{bytes_of(100, i), {}, nullptr});
+  EXPECT_FALSE(known.know(as_loose(one)));  // it has been forgotten
 }
 
 // ---- memory

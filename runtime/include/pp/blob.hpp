@@ -2,6 +2,7 @@
 // them.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +28,21 @@ struct BlobId {
   friend auto operator<=>(const BlobId&, const BlobId&) = default;
 };
 
+// Encoded bytes without a name: `front`, and behind it `rest`, which lies in the value itself. They
+// are good for as long as that is neither changed nor destroyed, which `value` sees to if it is not
+// null.
+struct LooseBytes {
+  codec::Bytes front;
+  std::span<const std::byte> rest;
+  std::shared_ptr<const void> value;
+
+  std::size_t size() const { return front.size() + rest.size(); }
+  // So much of it from `at` on, part of which may lie in `front`. REQUIRES: it has that much.
+  std::array<std::span<const std::byte>, 2> part(std::size_t at, std::size_t length) const;
+  // All of it in one piece; `rest` is copied.
+  codec::Bytes whole() &&;
+};
+
 class Blob;
 using BlobPtr = std::shared_ptr<const Blob>;
 
@@ -40,12 +56,20 @@ class Blob {
   // What has arrived and was found to have this name.
   Blob(const BlobId& id, codec::Bytes bytes, std::vector<BlobPtr> mentions = {})
       : id_(id), bytes_(std::move(bytes)), mentions_(std::move(mentions)) {}
+  // What lies in a value that lives as long, `loose.value`. It is put together when it is asked
+  // for, which those who send it need not do.
+  Blob(const BlobId& id, LooseBytes loose) : id_(id), loose_(std::move(loose)), is_loose_(true) {}
   ~Blob() { codec::put_aside(std::move(bytes_)); }
   Blob(const Blob&) = delete;
   Blob& operator=(const Blob&) = delete;
 
   const BlobId& id() const { return id_; }
-  std::span<const std::byte> bytes() const { return bytes_; }
+  std::span<const std::byte> bytes() const { return is_loose_ ? put_together() : bytes_; }
+  // As LooseBytes::part().
+  std::array<std::span<const std::byte>, 2> part(std::size_t at, std::size_t length) const {
+    if (is_loose_) return loose_.part(at, length);
+    return {std::span<const std::byte>(), std::span(bytes_).subspan(at, length)};
+  }
 
   // The value, which `make` (returning a T) decodes for the first who asks for a T; others wait for
   // that.
@@ -78,13 +102,18 @@ class Blob {
     std::shared_ptr<const void> value;
   };
 
+  std::span<const std::byte> put_together() const;
+
   const BlobId id_;
   codec::Bytes bytes_;  // never changed while it lives
+  LooseBytes loose_;    // likewise
+  const bool is_loose_ = false;
   // Guards what follows; held while a value is decoded, so that nobody does it twice. Recursive:
   // the user's own functions are called then.
   mutable std::recursive_mutex mutex_;
   mutable std::vector<Object> objects_;
   mutable std::vector<BlobPtr> mentions_;
+  mutable codec::Bytes together_;  // of what is loose, once it was asked for
 };
 
 // What belongs to encoded values besides their bytes: arguments too large to be sent with each job,
@@ -104,12 +133,26 @@ class Luggage {
     BlobPtr blob;
   };
 
+  // An argument or result that was left without a name, since one job alone has it: whoever sends
+  // it says what it is called.
+  struct Loose {
+    Place place;
+    LooseBytes bytes;
+  };
+  static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
+
   // `arrived`: what came with the bytes that are to be decoded.
   explicit Luggage(std::size_t eager = kEager, std::vector<Item> arrived = {})
       : eager_(eager), arrived_(std::move(arrived)) {}
 
   // For whoever encodes.
   std::size_t eager() const { return eager_; }
+  // What takes so many bytes is left loose. To hash them would take longer than to encode
+  // them, and what lies in a value as it is on the wire need not even be copied.
+  std::size_t loose_from() const { return loose_from_; }
+  void leave_loose(std::size_t from) { loose_from_ = from; }
+  void pack(Loose loose) { loose_.push_back(std::move(loose)); }
+  std::vector<Loose>& loose() { return loose_; }
   // What is mentioned once only, with what is mentioned in it.
   void pack(Place place, BlobPtr blob);
   const std::vector<Item>& packed() const { return packed_; }
@@ -138,6 +181,8 @@ class Luggage {
 
  private:
   std::size_t eager_;
+  std::size_t loose_from_ = kNever;
+  std::vector<Loose> loose_;
   std::vector<Item> packed_;
   std::vector<Item> arrived_;
   std::vector<BlobPtr> unpacked_;
@@ -160,6 +205,15 @@ T decode_blob(const Blob& blob) {
 
 template <std::size_t I, class T>
 void encode_argument(codec::Bytes& out, const T& argument, Luggage& luggage) {
+  constexpr auto kPlace = static_cast<Luggage::Place>(I);
+  if constexpr (codec::kIsCountAndBytes<T>) {
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(argument));
+    if (bytes.size() >= luggage.loose_from()) {
+      codec::Bytes count;
+      codec::encode(count, static_cast<std::uint64_t>(argument.size()));
+      return luggage.pack({kPlace, {std::move(count), bytes, nullptr}});
+    }
+  }
   const std::size_t before = out.size();
   codec::encode(out, argument);
   if constexpr (codec::fixed_size<T>() == codec::kVaries) {
@@ -171,7 +225,9 @@ void encode_argument(codec::Bytes& out, const T& argument, Luggage& luggage) {
       large.assign(out.begin() + static_cast<std::ptrdiff_t>(before), out.end());
       out.resize(before);
     }
-    luggage.pack(static_cast<Luggage::Place>(I), Blob::make(std::move(large)));
+    if (large.size() >= luggage.loose_from())
+      return luggage.pack({kPlace, {std::move(large), {}, nullptr}});
+    luggage.pack(kPlace, Blob::make(std::move(large)));
   }
 }
 
@@ -210,6 +266,27 @@ Tuple decode_arguments(std::span<const std::byte> in) {
   if (!in.empty())
     throw codec::DecodeError(std::to_string(in.size()) + " bytes left over behind the arguments");
   return arguments;
+}
+
+// --- results ---
+
+// As codec::encode(). A large value that lies in memory as it is on the wire is not copied: it goes
+// into the luggage, and nothing is appended.
+template <class R>
+void encode_result(codec::Bytes& out, R&& value) {
+  using Value = std::remove_cvref_t<R>;
+  if constexpr (codec::kIsCountAndBytes<Value> && !std::is_lvalue_reference_v<R>) {
+    Luggage* luggage = Luggage::current();
+    if (luggage != nullptr && out.empty() &&
+        std::as_bytes(std::span(value)).size() >= luggage->loose_from()) {
+      auto kept = std::make_shared<const Value>(std::move(value));
+      codec::Bytes count;
+      codec::encode(count, static_cast<std::uint64_t>(kept->size()));
+      const std::span<const std::byte> bytes = std::as_bytes(std::span(*kept));
+      return luggage->pack({Luggage::kWhole, {std::move(count), bytes, std::move(kept)}});
+    }
+  }
+  codec::encode<Value>(out, value);
 }
 
 // Arguments that all calls of a map have in common. If they are large they are encoded once, sent

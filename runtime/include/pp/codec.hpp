@@ -129,6 +129,11 @@ concept Contiguous = requires(const T& t) {
 template <class T>
 concept BitVector = std::is_same_v<typename T::value_type, bool> &&
     std::is_same_v<T, std::vector<bool, typename T::allocator_type>>;
+// The wire form is the number of elements, then they themselves as they lie in memory.
+template <class T>
+inline constexpr bool kIsCountAndBytes = false;
+template <Contiguous T>
+inline constexpr bool kIsCountAndBytes<T> = kKind<T> == Kind::kSequence;
 template <class T>
 concept HasMappedType = requires {
   typename T::mapped_type;

@@ -109,7 +109,7 @@ struct Entry {
     if constexpr (std::is_void_v<result_of<Callable>>)
       std::apply(Callable{}, std::move(values));
     else
-      codec::encode<result_of<Callable>>(result, std::apply(Callable{}, std::move(values)));
+      encode_result(result, std::apply(Callable{}, std::move(values)));
   }
 
   static constexpr RunEncoded how_to_run() {

@@ -409,7 +409,7 @@ class EncodedCall final : public EncodedTask {
     if constexpr (std::is_void_v<result_of<Callable>>)
       call_.take();
     else
-      codec::encode<result_of<Callable>>(out, call_.take());
+      runtime::encode_result<result_of<Callable>>(out, call_.take());
   }
 
  private:
