@@ -2,9 +2,11 @@
 #include "sim_job.hpp"
 
 #include <cstdlib>
+#include <memory>
 #include <pp/error.hpp>
 #include <pp/function_table.hpp>
 #include <tuple>
+#include <utility>
 
 #include "sim_node.hpp"
 
@@ -34,8 +36,11 @@ void encode_arguments(const Job& job, codec::Bytes& out) {
   const auto& self = static_cast<const SimJob&>(job);
   if (self.script().stays) throw Error("its arguments do not travel");
   const Errand& errand = self.errand();
-  runtime::encode_arguments(out, Arguments(errand.serial, errand.id, errand.depth, errand.once,
-                                           std::vector<std::byte>(self.script().padding)));
+  auto arguments =
+      std::make_shared<const Arguments>(errand.serial, errand.id, errand.depth, errand.once,
+                                        std::vector<std::byte>(self.script().padding));
+  runtime::encode_arguments(out, *arguments);
+  self.keep(std::move(arguments));
 }
 
 bool store_encoded(Job& job, std::span<const std::byte> result, codec::Bytes*) {

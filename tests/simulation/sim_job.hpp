@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <pp/codec.hpp>
 #include <pp/job.hpp>
 #include <span>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -44,6 +46,8 @@ class SimJob final : public runtime::Job, private runtime::Watcher {
   const Outcome& outcome() const { return outcome_; }
   unsigned times_stored() const { return times_stored_; }
   void store(Outcome outcome);
+  // What was encoded last: a part of it may be sent from where it lies.
+  void keep(std::shared_ptr<const void> arguments) const { arguments_ = std::move(arguments); }
 
  private:
   ~SimJob();
@@ -57,6 +61,7 @@ class SimJob final : public runtime::Job, private runtime::Watcher {
   const std::uint64_t parent_;
   Outcome outcome_;
   unsigned times_stored_ = 0;
+  mutable std::shared_ptr<const void> arguments_;
 };
 
 // The function that all of them name.

@@ -63,6 +63,7 @@ SimNode::SimNode(Agenda& agenda, SimNetwork& network, Witness& witness, std::uin
                               .most_borrowed = setting_.most_borrowed,
                               .eager = setting_.eager,
                               .eager_together = 4 * setting_.eager,
+                              .loose_from = 6 * setting_.eager,
                               .fetch = setting_.fetch,
                               .most_cached = setting_.most_cached,
                               .spread_least = setting_.spread_least});
