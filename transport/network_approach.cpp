@@ -437,7 +437,8 @@ void NetworkTransport::promote(Conversation& c) {
   c.session = std::make_unique<Session>(
       Session::Setup{std::move(agreement), c.number, options_.limits.credit_frames,
                      options_.limits.heartbeat, options_.limits.dead, options_.limits.keepalive,
-                     c.data == DataChannel::kFabric && !fabric_->is_device()},
+                     c.data == DataChannel::kControl ||
+                         (c.data == DataChannel::kFabric && !fabric_->is_device())},
       now_);
   c.connection->make_room(c.data == DataChannel::kControl ? kDataRoom : kControlRoom);
   due(std::min(c.deadline, c.session->next_due()));

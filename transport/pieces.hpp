@@ -23,8 +23,7 @@ struct PieceHeader {
     kGoodbye = 5,  // the session's end: GoodbyeHeader and a text (session.hpp); never in pieces
     kWord = 6,     // rides in a heartbeat: whole, on the control lane, not counted, not kept
     kAsk = 7,      // empty: answer with a heartbeat at once
-    // Beside kWhole to kLast: of a message that was sent by the control lane although the data has
-    // another.
+    // Beside kWhole to kLast: of a message that was sent as bulk, by the control lane.
     kBulk = 16,
   };
   std::uint32_t length = 0;  // of the piece without this header, a multiple of 8

@@ -24,6 +24,7 @@ Session::Session(Setup setup, Time now)
     : data_(setup.agreement.data == DataChannel::kControl ? Lane::kControl : Lane::kData),
       loses_nothing_(setup.agreement.data != DataChannel::kFabric),
       bulk_by_control_(setup.bulk_by_control),
+      bulk_may_come_(setup.agreement.data != DataChannel::kMemory),
       peers_number_(setup.agreement.peer.session),
       heartbeat_(setup.heartbeat),
       dead_(setup.dead),
@@ -111,8 +112,12 @@ bool Session::build(Lane lane, Time now, std::span<std::byte> payload, std::size
       asked_ = now;
     }
     if (filled > 0) return true;
-    if (!bulk_.empty() && open()) {
+    // Where both go this way they take turns.
+    const bool others_turn =
+        bulk_had_its_turn_ && lane == data_ && !outbox_.empty() && has_credit();
+    if (!bulk_.empty() && open() && !others_turn) {
       filled = bulk_.fill(payload, PieceHeader::kBulk);
+      bulk_had_its_turn_ = true;
       return true;
     }
   }
@@ -120,6 +125,7 @@ bool Session::build(Lane lane, Time now, std::span<std::byte> payload, std::size
     if (lane == Lane::kData && !opening_sent_) return way(lane).channel->sealed() == 0;
     if (open() && !outbox_.empty() && has_credit()) {
       filled = outbox_.fill(payload);
+      bulk_had_its_turn_ = false;
       waiting_since_ = std::min(waiting_since_, now);
       ++used_frames_;
       used_words_ += static_cast<std::uint32_t>((filled + kFrameOverhead) / 8);
@@ -267,7 +273,7 @@ SessionVerdict Session::take_pieces(Lane lane, std::span<const std::byte> payloa
       continue;
     }
     if ((piece.kind & PieceHeader::kBulk) != 0) {
-      if (lane == data_ || loses_nothing_) return violation("bulk came where none goes");
+      if (lane != Lane::kControl || !bulk_may_come_) return violation("bulk came where none goes");
       const std::uint32_t kind = piece.kind & ~std::uint32_t{PieceHeader::kBulk};
       const SessionVerdict verdict = take_message(kind, body, bulk_assembly_, sink);
       if (verdict != SessionVerdict::kGood) return verdict;

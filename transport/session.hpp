@@ -59,9 +59,10 @@ enum class SessionVerdict {
 // over. So two nodes that work together notice each other's silence at once, and a thousand idle
 // sessions cost next to nothing.
 //
-// Bulk: what is sent with an enclosure may go by the control lane although the data has a lane of
-// its own, if it is the same network below. It costs no credit there: the stream holds it back, and
-// whoever sends it has been asked for it.
+// Bulk: what is sent with an enclosure goes by the control lane if that is where the data goes, and
+// may do so although the data has a lane of its own, if it is the same network below. It costs no
+// credit there: the stream holds it back, and whoever sends it has been asked for it. Other
+// messages on that lane take turns with it, frame by frame.
 //
 // A word rides in a heartbeat: it overtakes data, costs no credit, and nobody knows whether it
 // arrived.
@@ -79,7 +80,7 @@ class Session {
     std::uint32_t credit_frames = 64;  // ours: what the peer may have under way towards us
     std::chrono::milliseconds heartbeat{1000}, dead{3000};
     std::chrono::milliseconds keepalive = heartbeat;  // not shorter than heartbeat
-    bool bulk_by_control = false;  // what we send; REQUIRES: the data goes by the fabric
+    bool bulk_by_control = false;  // what we send; REQUIRES: the data does not go by memory
   };
 
   Session(Setup setup, Time now);
@@ -174,12 +175,13 @@ class Session {
 
   const Lane data_;           // where messages go
   const bool loses_nothing_;  // that way
-  const bool bulk_by_control_;
+  const bool bulk_by_control_, bulk_may_come_;
   const std::uint64_t peers_number_;
   std::array<Way, 2> ways_;
   const std::chrono::milliseconds heartbeat_, dead_, keepalive_;
 
   Outbox outbox_, bulk_;
+  bool bulk_had_its_turn_ = false;
   std::deque<std::vector<std::byte>> words_;
   Assembly assembly_, bulk_assembly_;
   bool opening_sent_ = false, opening_heard_ = false;

@@ -315,6 +315,25 @@ TEST_F(BulkByControl, it_passes_by_what_waits_for_credit_and_words_pass_by_it) {
   EXPECT_EQ(a.inbox.messages.size(), 1u);
 }
 
+TEST(BulkOnOneLane, takes_turns_with_other_messages_and_needs_no_credit) {
+  End a(DataChannel::kControl, true, 4, 4, seconds(1), true);
+  End b(DataChannel::kControl, false, 4, 4);
+  const Frame bulk = message(50 * kMaxPayload, 1);
+  a.session.queue(Frame(8), std::make_shared<Kept>(bulk));
+  a.session.queue(message(16, 2));
+  a.session.queue(message(20 * kMaxPayload, 3));
+  std::deque<Frame> frames = a.say(Lane::kControl);
+  EXPECT_EQ(frames.size(), 51u + 4u);
+  const auto after_two = frames.begin() + 2;
+  ASSERT_EQ(b.hear(Lane::kControl, std::deque<Frame>(frames.begin(), after_two)),
+            SessionVerdict::kGood);
+  EXPECT_EQ(b.inbox.messages, std::vector<Frame>{message(16, 2)});
+  ASSERT_EQ(b.hear(Lane::kControl, std::deque<Frame>(after_two, frames.end())),
+            SessionVerdict::kGood);
+  ASSERT_EQ(b.inbox.messages.size(), 2u);
+  EXPECT_TRUE(std::equal(bulk.begin(), bulk.end(), b.inbox.messages.back().begin() + 8));
+}
+
 TEST_F(BulkByControl, a_goodbye_comes_after_it) {
   a.session.queue(Frame(8), std::make_shared<Kept>(message(3 * kMaxPayload)));
   a.session.say_goodbye("bye");
@@ -330,8 +349,8 @@ TEST_F(BulkByControl, it_is_a_violation_where_none_goes_and_when_it_never_ends) 
   End memory(DataChannel::kMemory, false, 4, 4);
   EXPECT_EQ(memory.hear(Lane::kControl, forge(bulk(PieceHeader::kWhole, 8))),
             SessionVerdict::kViolation);
-  End one(DataChannel::kControl, false, 4, 4);
-  EXPECT_EQ(one.hear(Lane::kControl, forge(bulk(PieceHeader::kWhole, 8))),
+  End data(DataChannel::kFabric, false, 4, 4);
+  EXPECT_EQ(data.hear(Lane::kData, forge(bulk(PieceHeader::kWhole, 8), {}, Lane::kData)),
             SessionVerdict::kViolation);
   End middle(DataChannel::kFabric, false, 4, 4);
   EXPECT_EQ(middle.hear(Lane::kControl, forge(bulk(PieceHeader::kMiddle, 8))),
