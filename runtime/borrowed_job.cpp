@@ -96,9 +96,9 @@ void BorrowedJob::store(codec::Bytes value) { keep(value); }
 // Leaves the memory of few bytes with the caller.
 void BorrowedJob::keep(codec::Bytes& value) {
   if (value.size() > Parcel::kFew && value.size() > desk_.eager_bytes()) {
-    const BlobId id = desk_.name_result(*this, value.size());
+    const BlobId name = desk_.name_result(*this, value.size());
     make_blobs().result.push_back(
-        {Luggage::kWhole, std::make_shared<const Blob>(id, std::exchange(value, {}))});
+        {Luggage::kWhole, std::make_shared<const Blob>(name, std::exchange(value, {}))});
   }
   parcel_.take(value);
 }
