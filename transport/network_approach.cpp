@@ -434,11 +434,14 @@ void NetworkTransport::promote(Conversation& c) {
   const FabricAddress at = agreement.peer.fabric;
   const std::string door = agreement.peer.memory.door;
   c.memory_token = std::move(agreement.memory_token);
+  // (The fabric that was agreed on may be closed by now: this session is about to end then.)
+  const bool bulk_by_control =
+      c.data == DataChannel::kControl ||
+      (c.data == DataChannel::kFabric && fabric_ != nullptr && !fabric_->is_device());
   c.session = std::make_unique<Session>(
       Session::Setup{std::move(agreement), c.number, options_.limits.credit_frames,
                      options_.limits.heartbeat, options_.limits.dead, options_.limits.keepalive,
-                     c.data == DataChannel::kControl ||
-                         (c.data == DataChannel::kFabric && !fabric_->is_device())},
+                     bulk_by_control},
       now_);
   c.connection->make_room(c.data == DataChannel::kControl ? kDataRoom : kControlRoom);
   due(std::min(c.deadline, c.session->next_due()));

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fabric.hpp"
@@ -183,6 +184,41 @@ TEST_F(Flood, past_the_limit_the_fabric_is_opened_anew_and_in_the_end_done_witho
   EXPECT_EQ(a.diary.ups.back().peer.provider, "control");
   expect_work(a, b);
   EXPECT_EQ(PlainSocket::connect(tcp_address(fabric_)), nullptr) << "somebody listens still";
+}
+
+// Catches what looks at a fabric that was agreed on and is no more.
+TEST_F(Flood, closed_for_good_during_a_handshake_ends_that_session_alone) {
+  NetworkOptions narrow = options();
+  narrow.limits.fabric_memory = 32 * kMiB;
+  narrow.limits.handshake = seconds(60);
+  Node a = open_at_known_port(narrow), b = open();
+  const auto flood = [&](std::uint64_t times) {
+    Stranger stranger(fabric_);
+    return run({&a}, [&] {
+      for (int i = 0; i < 64; ++i) stranger.send_tagged(8000);
+      return a.transport->counters().floods == times;
+    });
+  };
+  for (std::uint64_t times = 1; times <= 3; ++times) ASSERT_TRUE(flood(times)) << times;
+  testing::Middle middle(a.address());
+  bool flooded = false;
+  middle.act([&](const testing::Middle::Unit& unit, std::vector<std::byte>& on, auto&) {
+    const bool last = unit.from == testing::Middle::From::kDialler && unit.number == 1;
+    if (last && !unit.frame && !std::exchange(flooded, true)) EXPECT_TRUE(flood(4));
+    on = unit.bytes;
+    return true;
+  });
+  b.transport->dial(middle.address());
+  ASSERT_TRUE(run({&a, &b}, [&] {
+    middle.pump();
+    return flooded;
+  }));
+  ASSERT_TRUE(run({&a, &b}, [&] {
+    middle.pump();
+    return connected(a, b);
+  }));
+  EXPECT_EQ(a.diary.ups.back().peer.provider, "control");
+  expect_work(a, b);
 }
 
 TEST_F(Flood, connections_that_say_nothing_are_cut_off_and_the_session_goes_on) {
