@@ -386,6 +386,7 @@ class Courier final : public Crew::Outside,
   void grant_placed();
   void give_up(Job& job);
   void give_up_elsewhere();
+  Failure::Kind why_nobody_runs_it() const;
   void ask_for(const std::set<NodeId>& nodes);
   std::optional<SessionId> session_of(const NodeId& node) const;
   bool serve(const Victim::Thief& thief, bool asks_now);

@@ -234,6 +234,13 @@ void Courier::grant_placed() {
     give_up_elsewhere();
 }
 
+// This node leaves. The end of the runtime is the reason, whoever notices first; a drain leaves it
+// running.
+Failure::Kind Courier::why_nobody_runs_it() const {
+  return ending_.load(std::memory_order_relaxed) ? Failure::Kind::kClosed
+                                                 : Failure::Kind::kNodeLost;
+}
+
 // This node leaves, and nobody is left who could run what may not run here.
 void Courier::give_up_elsewhere() {
   std::vector<Job*> jobs = parts_.queue.lend(parts_.queue.elsewhere());
@@ -244,9 +251,7 @@ void Courier::give_up_elsewhere() {
     } else if (job->told_to_stop()) {
       fail(*job, cancelled(*job));
     } else {
-      // The end of the runtime is the reason, whoever notices first; a drain leaves it running.
-      const bool ends = ending_.load(std::memory_order_relaxed);
-      fail(*job, Failure::of(ends ? Failure::Kind::kClosed : Failure::Kind::kNodeLost,
+      fail(*job, Failure::of(why_nobody_runs_it(),
                              "pp: the job " + title_of(*job) +
                                  " was to run on another node, and this one is leaving and has no "
                                  "connection with any that stays"));
@@ -261,7 +266,7 @@ void Courier::give_up(Job& job) {
   if (job.told_to_stop()) return fail(job, cancelled(job));
   const discovery::Member* member =
       neighbourhood_.find(find_particulars(job)->options.where.target());
-  fail(job, Failure::of(Failure::Kind::kNodeLost,
+  fail(job, Failure::of(leaving() ? why_nobody_runs_it() : Failure::Kind::kNodeLost,
                         "pp: the job " + title_of(job) + " was to run on the node " +
                             (member == nullptr ? "that was named" : member->name) + " only, " +
                             (leaving() ? "with which this one, which is leaving, has no connection"
