@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "patience.hpp"
-
 namespace pp::runtime {
 
 namespace {
@@ -21,10 +19,8 @@ constexpr std::chrono::microseconds kLookOut{250};
 // Between two looks: past this somebody else has run on this core.
 constexpr std::chrono::microseconds kInterrupted{200};
 constexpr unsigned kLooksPerYield = 4;
-// Where everybody is busy results are sent when so many have come together, or this time has gone
-// by; a large one at once.
+// Results that are kept (Coalescing) are sent when so many have come together; a large one at once.
 constexpr std::size_t kTogether = 128;
-constexpr std::chrono::milliseconds kLongestTogether{10};
 constexpr std::size_t kLargeResult = 4096;             // bytes
 constexpr std::size_t kResultsPerMessage = 64 * 1024;  // bytes, about
 constexpr std::size_t kResultsPerTurn = 1024 * 1024;   // likewise
@@ -195,22 +191,12 @@ Clock::time_point Courier::step(Clock::time_point now) {
     due = std::min(due, prefetch_.until() + Clock::duration(1));
   due = std::min(due, answers_due_);
   if (stage_ != Stage::kHere && stage_ != Stage::kHungUp) due = std::min(due, stage_ends_);
-  plan_results(now);
-  if (now < results_due_) due = std::min(due, results_due_);
-  return due_ = due;
-}
-
-// Each result that is sent by itself wakes this thread and its owner's: 10 to 20 us of cores that
-// have jobs to run. While everybody has, those that follow on others are kept for a while, and who
-// has made one wakes nobody; a worker that runs out of work does (hungry()).
-void Courier::plan_results(Clock::time_point now) {
-  const bool sent = std::exchange(results_sent_, false);
-  if (!everybody_works()) {
-    working_since_ = results_due_ = now;
-  } else if (sent) {
-    results_due_ = now + Patience::part_of(now - working_since_, kLongestTogether);
+  coalescing_.plan(now, everybody_works());
+  if (coalescing_.keeps(now)) {
+    due = std::min(due, coalescing_.due());
+    attentive_.store(true, std::memory_order_relaxed);
   }
-  if (now < results_due_) attentive_.store(true, std::memory_order_relaxed);
+  return due_ = due;
 }
 
 // Here, as far as anybody knows; and no other node waits for work of this one.
@@ -285,9 +271,10 @@ void Courier::hungry() noexcept {
 // what is too much for their owners, between two portions of them.
 void Courier::send_results(std::size_t most_bytes) {
   std::vector<BorrowedJob*> arrived;
+  const bool may_wait = coalescing_.keeps(now_) && everybody_works();
   {
     auto completed = completed_.lock();
-    if (completed->due || now_ >= results_due_ || !everybody_works()) {
+    if (completed->due || !may_wait) {
       std::swap(arrived, completed->jobs);
       completed->due = false;
     }
@@ -298,7 +285,7 @@ void Courier::send_results(std::size_t most_bytes) {
     finished_.push_back(job);
   }
   if (finished_.empty()) return;
-  results_sent_ = true;
+  coalescing_.sent();
   std::vector<BorrowedJob*> finished;
   for (std::size_t size = 0; !finished_.empty() && size < most_bytes; finished_.pop_front()) {
     BorrowedJob* job = finished_.front();

@@ -25,6 +25,7 @@
 #include "blob_spread.hpp"
 #include "blob_store.hpp"
 #include "borrowed_job.hpp"
+#include "coalescing.hpp"
 #include "crew.hpp"
 #include "guarded.hpp"
 #include "home.hpp"
@@ -371,7 +372,6 @@ class Courier final : public Crew::Outside,
   bool take_late(const messages::Result& result, const NodeId& borrower, Arriving* parcel);
   void recall_obsolete();
   void send_results(std::size_t most_bytes);
-  void plan_results(Clock::time_point now);
   bool everybody_works() const;
   void deliver_results(LinkRecord& link);
   void send_recalls();
@@ -504,11 +504,9 @@ class Courier final : public Crew::Outside,
   };
 
   // Who has the watch: the courier's own thread, or one that relieves it.
-  Clock::time_point now_{};            // of the step that is under way
-  Clock::time_point due_{};            // when it was to be at the latest
-  bool results_sent_ = false;          // since the last step that left nothing to do
-  Clock::time_point results_due_{};    // the next ones are sent
-  Clock::time_point working_since_{};  // everybody_works(), as often as it was looked at
+  Clock::time_point now_{};  // of the step that is under way
+  Clock::time_point due_{};  // when it was to be at the latest
+  Coalescing coalescing_;
   discovery::Neighbourhood neighbourhood_;
   Ledger ledger_;
   Thief thief_;
@@ -562,7 +560,7 @@ class Courier final : public Crew::Outside,
   mutable std::condition_variable board_changed_;
   Guarded<Calls> calls_;
   Guarded<Completed> completed_;
-  Guarded<std::vector<Job*>> recalled_;  // likewise
+  Guarded<std::vector<Job*>> recalled_;  // each with a reference
   // Relaxed: a flag for the courier, which is woken after it was set.
   std::atomic<bool> ask_due_{false};
   std::atomic<bool> description_due_{false};
@@ -592,7 +590,7 @@ class Courier final : public Crew::Outside,
   std::atomic<bool> stirred_{false};
   // wake() was called since the last step. Relaxed: only decides how soon a rest ends.
   std::atomic<bool> called_{false};
-  // Completed jobs are looked for at results_due_ in any case. Relaxed: it is cleared before
+  // Completed jobs are looked for at coalescing_.due() in any case. Relaxed: it is cleared before
   // completed_ is emptied and read under the lock of that, so who reads a stale `true` comes before
   // the emptying. In hungry() a stale value costs a wake-up, or it is that of a step which has not
   // begun to wait.

@@ -198,11 +198,11 @@ void Node::submit(Job& job) {
     if (queue_.full() && run_at_once(*worker, job)) return;
     return queue(job);
   }
-  Collecting::of_this_thread().submitted();
   submit_as(job, identity(reserve(1)));
 }
 
 void Node::submit_as(Job& job, std::uint64_t id) {
+  Collecting::of_this_thread().submitted();
   job.home = &home_;
   job.id = id;
   const auto nobody_runs_any = [this] {

@@ -1,4 +1,4 @@
-// Patience and Collecting: who is kept waiting, for how long, and what ends it.
+// Patience, Collecting, Coalescing: who is kept waiting, for how long, and what ends it.
 #include "patience.hpp"
 
 #include <gtest/gtest.h>
@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <pp/event.hpp>
 #include <thread>
+
+#include "coalescing.hpp"
 
 namespace pp::runtime {
 namespace {
@@ -55,6 +57,49 @@ TEST(Collecting, begins_anew_after_a_pause_or_a_submit) {
   ASSERT_GT(collecting.begin_wait(now), kNone);
   collecting.submitted();
   EXPECT_EQ(collecting.begin_wait(now), kNone);
+}
+
+TEST(Coalescing, keeps_no_result_that_comes_alone) {
+  Coalescing coalescing;
+  coalescing.plan(kStart, false);
+  EXPECT_FALSE(coalescing.keeps(kStart));
+  coalescing.sent();
+  coalescing.plan(kStart, true);
+  EXPECT_FALSE(coalescing.keeps(kStart)) << "everybody has only just begun to work";
+  coalescing.plan(kStart + seconds(1), true);
+  EXPECT_FALSE(coalescing.keeps(kStart + seconds(1))) << "it follows on no other";
+}
+
+TEST(Coalescing, keeps_what_follows_for_a_part_of_the_time_that_everybody_works) {
+  Coalescing coalescing;
+  coalescing.plan(kStart, false);
+  for (const Clock::duration working : {milliseconds(1), milliseconds(8), milliseconds(400)}) {
+    const Clock::time_point now = kStart + working;
+    coalescing.sent();
+    coalescing.plan(now, true);
+    ASSERT_TRUE(coalescing.keeps(now));
+    EXPECT_LE(coalescing.due() - now, working / 8);
+    EXPECT_LE(coalescing.due() - now, milliseconds(10));
+    EXPECT_FALSE(coalescing.keeps(coalescing.due()));
+    // What else there is to do meanwhile changes nothing.
+    const Clock::time_point due = coalescing.due();
+    coalescing.plan(now + microseconds(1), true);
+    EXPECT_EQ(coalescing.due(), due);
+  }
+}
+
+TEST(Coalescing, ends_and_begins_anew_as_soon_as_somebody_has_no_work) {
+  Coalescing coalescing;
+  coalescing.plan(kStart, false);
+  const Clock::time_point later = kStart + milliseconds(400);
+  coalescing.sent();
+  coalescing.plan(later, true);
+  ASSERT_TRUE(coalescing.keeps(later));
+  coalescing.plan(later, false);
+  EXPECT_FALSE(coalescing.keeps(later));
+  coalescing.sent();
+  coalescing.plan(later + milliseconds(1), true);
+  EXPECT_LE(coalescing.due() - (later + milliseconds(1)), Clock::duration(milliseconds(1)) / 8);
 }
 
 class PatienceWith : public ::testing::Test {

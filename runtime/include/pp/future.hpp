@@ -96,7 +96,8 @@ decltype(auto) call_with(F& callback, const Future<T>& ready) {
 //
 // A thread outside of jobs that waits for one future after the other, and submits nothing between,
 // may get a result up to an eighth of the time that it has been doing so late, 10 ms at most, while
-// all workers have jobs to run: to be woken for each would take them a core.
+// all workers have jobs to run, and as long again if it comes from another node: to be woken for
+// each would take them a core.
 template <class T>
 class Future {
   using Stored = typename runtime::ResultJob<T>::Stored;
