@@ -18,6 +18,10 @@ constexpr Duration kCancelWithin = seconds(5);  // where nothing is in its way
 
 FaultSet World::drawn_faults() {
   FaultSet faults;
+  if (plan_.scene == Scene::kPoison) {  // that it is tried alone presumes that nothing else kills
+    faults.add(Fault::kPoison);
+    return faults;
+  }
   const std::uint64_t which = dice_.below(10);
   const auto add = [&](std::initializer_list<Fault> some) {
     for (const Fault fault : some) faults.add(fault);
