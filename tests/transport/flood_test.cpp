@@ -204,7 +204,9 @@ TEST_F(Flood, closed_for_good_during_a_handshake_ends_that_session_alone) {
   bool flooded = false;
   middle.act([&](const testing::Middle::Unit& unit, std::vector<std::byte>& on, auto&) {
     const bool last = unit.from == testing::Middle::From::kDialler && unit.number == 1;
-    if (last && !unit.frame && !std::exchange(flooded, true)) EXPECT_TRUE(flood(4));
+    if (last && !unit.frame && !std::exchange(flooded, true)) {
+      EXPECT_TRUE(flood(4));
+    }
     on = unit.bytes;
     return true;
   });
