@@ -364,7 +364,7 @@ void Courier::speak_to_borrowers() {
 // An idle node has nothing to tell.
 void Courier::tell_load(Clock::time_point now) {
   const bool ask = ask_due_.exchange(false, std::memory_order_relaxed);
-  const bool changed = workforce_->workers() != told_load_.workers;
+  const bool changed = workforce_->workers() != told_workers_;
   if (!ask && !changed && now < next_load_) return;
   if (now >= next_load_) {
     tell_begun();
@@ -375,13 +375,15 @@ void Courier::tell_load(Clock::time_point now) {
   placed_due_.store(true, std::memory_order_relaxed);
   copy_figures();
   recalled_all_ = false;
-  messages::Load word = full_load();
-  if (!ask && word == told_load_) return;
-  told_load_ = word;
+  const messages::Load load = full_load();
+  messages::Load word = load;
   if (ask) word.ask = board_.lock()->asked;
   const messages::Encoded message = messages::encode(word);
-  for (const auto& [session, record] : peers_)
-    if (!record.resting) say(session, message);
+  for (auto& [session, record] : peers_) {
+    if (record.resting || (!ask && record.told_load == load)) continue;
+    record.told_load = load;
+    say(session, message);
+  }
 }
 
 // Sources and transport belong to the courier's thread; others read what they count from the board.

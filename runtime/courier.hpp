@@ -150,6 +150,8 @@ class Courier final : public Crew::Outside,
     std::size_t sessions = 0;
   };
   Holdings holdings() const;
+  // Likewise: how many workers a node with a session has, as far as this one knows.
+  std::optional<std::uint32_t> workers_of(const NodeId& node) const;
   // Likewise: whether the link stands by which this job came.
   bool stands(const BorrowedJob& job) const;
 
@@ -240,6 +242,7 @@ class Courier final : public Crew::Outside,
     Clock::time_point used{};                // something was lent, asked or answered
     Clock::time_point heard{};               // something of it
     std::deque<messages::Want> wants{};      // that are not answered yet
+    messages::Load told_load{};              // what it believes of this node
   };
   // A result that has come, but for the blobs that belong to it.
   struct Arriving {
@@ -537,7 +540,6 @@ class Courier final : public Crew::Outside,
   std::set<SessionId> askers_;               // whose wants are not all answered
   bool sent_ = false;                        // since the last poll of the transport
   std::uint32_t told_workers_;               // what the others believe that we have
-  messages::Load told_load_;                 // likewise
   std::optional<NodeId> pointed_to_;  // a node that we were sent to and have no session with yet
   bool dial_pointed_ = false;         // when there is need
   bool recalled_all_ =

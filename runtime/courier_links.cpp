@@ -599,6 +599,13 @@ bool Courier::stands(const BorrowedJob& job) const {
   return link != links_.end() && link->second.link.number() == job.link;
 }
 
+std::optional<std::uint32_t> Courier::workers_of(const NodeId& node) const {
+  for (const auto& [session, record] : peers_)
+    if (record.peer.introduction.node == node && record.link->session == session)
+      return record.peer.introduction.workers;
+  return std::nullopt;
+}
+
 Courier::Holdings Courier::holdings() const {
   Holdings holdings;
   holdings.lent = ledger_.open();

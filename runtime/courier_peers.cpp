@@ -240,6 +240,7 @@ void Courier::on_up(SessionId session, const transport::Peer& peer) {
   attach(*record.link);
   end_links_of_predecessors(peer.introduction);
   record.used = record.heard = now_;
+  record.told_load.workers = transport_->self().workers;  // by the handshake, as they once were
   {
     auto board = board_.lock();
     ++board->sessions;

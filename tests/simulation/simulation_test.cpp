@@ -154,6 +154,8 @@ TEST(Histories, that_went_wrong_once_do_not_again) {
       {472, Scene::kResults, {Fault::kCrash, Fault::kStop, Fault::kPoison}, false},
       // The result was on its way when its node died, and the same attempt was begun again.
       {1835, Scene::kBlobs, {Fault::kPoison, Fault::kCrash, Fault::kJoin}, false},
+      // A job for a node that had begun with no workers and was given some while it was cut off.
+      {80882, Scene::kAny, {}},
   };
   for (const Past& it : past) {
     Plan plan;

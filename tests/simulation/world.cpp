@@ -128,6 +128,18 @@ bool World::acknowledged() const {
   });
 }
 
+// Whoever has a session with a node knows how many workers that has.
+bool World::workers_known() const {
+  for (const SimNode* of : at_) {
+    for (const SimNode* by : at_) {
+      if (of == nullptr || by == nullptr || of == by || of->ending() || by->ending()) continue;
+      const std::optional<std::uint32_t> known = by->courier().workers_of(of->setting().id);
+      if (known && *known != of->workers()) return false;
+    }
+  }
+  return true;
+}
+
 // What is to be so at any time.
 void World::look_at_nodes() {
   for (const SimNode* node : at_) {
@@ -227,6 +239,10 @@ Outcomes World::run() {
     }
     fail(what);
   }
+  if (outcomes_.failure.empty() && !ending_ &&
+      !run_until(agenda_.now() + kAcknowledged + options_.suspect + options_.dead,
+                 &World::workers_known))
+    fail("somebody believes that another node has more workers, or fewer, than it has");
   for (const SimNode* node : at_) {
     if (node == nullptr || ending_) continue;
     const runtime::Courier::Holdings held = node->courier().holdings();

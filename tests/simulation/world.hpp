@@ -78,6 +78,7 @@ class World final : public Witness, public SimNetwork::Observer {
   void end_all();
   bool quiet() const;
   bool acknowledged() const;
+  bool workers_known() const;
   void look_at_nodes();
   bool run_until(Time limit, bool (World::*done)() const);
   bool all_over() const { return living_ == 0; }
