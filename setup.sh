@@ -2,7 +2,8 @@
 # Installs the Debian packages that pp needs and this machine lacks; where nothing is missing it does nothing.
 #
 #   ./setup.sh          what the libraries, programs, tests and benchmarks need
-#   ./setup.sh --all    and what the builds with clang-19 need besides (ThreadSanitizer's symbols, clang-tidy)
+#   ./setup.sh --all    and what the builds with clang-19 need besides (ThreadSanitizer's symbols, clang-tidy), and the tests of the
+#                       Debian packages (lintian, a fresh Debian, zsh)
 #   ./setup.sh --peers  and the systems that pp-bench measures pp beside, which it skips by name where they are missing
 set -euo pipefail
 
@@ -11,13 +12,14 @@ packages=(
   capnproto libcapnp-dev libfabric-dev libsodium-dev libtbb-dev          # to run on
   libcereal-dev libboost1.81-dev libspdlog-dev libfmt-dev libcli11-dev libpng-dev
   libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev iproute2 doxygen   # to test and measure
+  dpkg-dev                                                               # to make the Debian packages
   clang-19 libclang-rt-19-dev                                            # to fuzz (libFuzzer)
 )
 case "${1:-}" in
   "") ;;
-  --all) packages+=(llvm-19 clang-tidy-19) ;;
+  --all) packages+=(llvm-19 clang-tidy-19 lintian mmdebstrap zsh groff) ;;
   --peers) packages+=(openmpi-bin libopenmpi-dev python3 python3-distributed) ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 
 release=$(. /etc/os-release 2>/dev/null && echo "${ID:-}${VERSION_ID:-}") || release=

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up, builds and passes the tests; ctest has the last word.
 #
-#   ./test.sh [--all] [--no-setup]    --all: also ASan+UBSan, ThreadSanitizer, and g++ and clang with warnings as errors
+#   ./test.sh [--all] [--no-setup]    --all: also ASan+UBSan, ThreadSanitizer, g++ and clang with warnings as errors,
+#                                     and the tests that take minutes (a fresh Debian, pp as a subdirectory)
 #                                     --no-setup: everything that setup.sh would install is here already
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -12,7 +13,7 @@ for argument in "$@"; do
   case "$argument" in
     --all) all=--all ;;
     --no-setup) setup= ;;
-    *) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 done
 [[ -z $setup ]] || ./setup.sh $all
@@ -28,3 +29,4 @@ if [[ -n $all ]]; then
   check tsan
 fi
 check release
+[[ -z $all ]] || ctest --preset slow

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <pp/cluster_key.hpp>
 #include <pp/error.hpp>
+#include <pp/version.hpp>
 #include <string>
 
 namespace {
@@ -24,7 +25,7 @@ int main(int argc, char** argv) {
   CLI::App app("Makes the key of a pp cluster. An existing file is never overwritten.",
                "pp-keygen");
   app.footer(kExamples);
-  app.set_version_flag("--version", "pp-keygen " PP_VERSION);
+  app.set_version_flag("--version", "pp-keygen " + pp::versions());
   app.add_option("FILE", file, "The key file")->required();
   app.add_flag("-f,--fingerprint", fingerprint,
                "Make nothing, print the fingerprint of the key in FILE");

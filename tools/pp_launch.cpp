@@ -14,6 +14,7 @@
 #include <pp/cluster_key.hpp>
 #include <pp/error.hpp>
 #include <pp/usable_cores.hpp>
+#include <pp/version.hpp>
 #include <string>
 #include <vector>
 
@@ -82,7 +83,7 @@ int main(int argc, char** argv) {
   CLI::App app("Runs a pp program as several nodes on this machine.", "pp-launch");
   app.formatter(std::make_shared<Help>());
   app.footer(kExamples);
-  app.set_version_flag("--version", "pp-launch " PP_VERSION);
+  app.set_version_flag("--version", "pp-launch " + pp::versions());
   app.add_option("-n,--nodes", plan.nodes, "How many nodes, the driver included")
       ->required()
       ->check(CLI::Range(1u, 4096u));

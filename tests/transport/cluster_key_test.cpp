@@ -75,6 +75,34 @@ TEST_F(ClusterKeyFile, a_key_that_others_can_read_or_write_is_refused_with_the_c
   EXPECT_EQ(refusal(written(good_, 0400)), "accepted");
 }
 
+// As Kubernetes mounts a secret for a user who is not root: root's file, readable by a group of
+// theirs.
+TEST_F(ClusterKeyFile,
+       a_key_that_root_hands_to_a_group_of_ours_is_accepted_if_the_group_cannot_write) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can hand a file to a group";
+  constexpr uid_t kSomebody = 12'345;
+  constexpr gid_t kTheirs = 23'456;
+  const fs::path file = written(good_, 0440);
+  ASSERT_EQ(::chmod(folder_.c_str(), 0755), 0);
+  const auto as_somebody = [&](uid_t owner, mode_t mode) {
+    EXPECT_EQ(::chown(file.c_str(), owner, kTheirs), 0);
+    EXPECT_EQ(::chmod(file.c_str(), mode), 0);
+    const gid_t before = ::getegid();
+    EXPECT_EQ(::setegid(kTheirs), 0);
+    EXPECT_EQ(::seteuid(kSomebody), 0);
+    const std::string said = refusal(file);
+    EXPECT_EQ(::seteuid(0), 0);
+    EXPECT_EQ(::setegid(before), 0);
+    return said;
+  };
+  EXPECT_EQ(as_somebody(0, 0440), "accepted");
+  EXPECT_EQ(as_somebody(0, 0640), "accepted");
+  for (const mode_t mode : {0660u, 0444u, 0450u, 0644u})
+    EXPECT_THAT(as_somebody(0, mode), HasSubstr("chmod 600")) << std::oct << mode;
+  EXPECT_THAT(as_somebody(kSomebody, 0440), HasSubstr("chmod 600"));
+  EXPECT_THAT(as_somebody(kSomebody + 1, 0440), HasSubstr("chmod 600"));
+}
+
 TEST_F(ClusterKeyFile, what_is_no_key_is_refused) {
   const std::string digits(64, 'a');
   for (const std::string& text :

@@ -90,6 +90,15 @@ if ((${#doors[@]})); then
     but '^runtime/include/pp/(archive|codec|travels|wire)\.hpp:.*<(cereal|boost)/' | breach 'a door names no vendor'
 fi
 
+# ... and what a door declares is visible in the shared library: everything else is hidden there.
+if ((${#doors[@]})); then
+  for door in "${doors[@]}"; do
+    declared=$(grep -nE -m 1 '^(namespace|class|struct|template)' "$door") || continue   # it only includes others
+    [[ $(grep -E '^#pragma GCC visibility ' "$door") == $'#pragma GCC visibility push(default)\n#pragma GCC visibility pop' ]] ||
+      echo "$door:$declared"
+  done | breach "a door's declarations stand between #pragma GCC visibility push(default) and pop"
+fi
+
 # 5. Each vendor stays behind its files.
 measure='(tests|bench)/.*'
 includes '<rdma/' | outside "transport/(fabric|fabric_[a-z]+|registration|libfabric)\.[ch]pp|$measure" |

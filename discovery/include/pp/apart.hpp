@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 // For a source that reads files. On a file system of the network each open and each stat may take
@@ -60,3 +62,5 @@ class Apart final : public Discovery {
 };
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop

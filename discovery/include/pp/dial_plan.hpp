@@ -11,6 +11,8 @@
 #include <pp/transport.hpp>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 // For strangers: a member that is present is not dialled by this plan, whatever addresses it is
@@ -54,3 +56,5 @@ class DialPlan {
 };
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 using Clock = std::chrono::steady_clock;
@@ -85,3 +87,5 @@ class FixedList final : public Discovery {
 };
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 // A name that stands for all nodes: a headless service, a round robin. Every address behind it is
@@ -45,3 +47,5 @@ class DnsName final : public Discovery {
 };
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 #include <pp/discovery.hpp>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 // One host per line, at `default_port` where the line names none:
@@ -51,3 +53,5 @@ class HostsFile final : public Discovery {
 };
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop

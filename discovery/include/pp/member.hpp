@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // How a member fares, as far as this node has heard. In the order in which a later one outweighs an
@@ -53,3 +55,5 @@ struct Load {
 
 }  // namespace discovery
 }  // namespace pp
+
+#pragma GCC visibility pop

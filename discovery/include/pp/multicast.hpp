@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 struct MulticastOptions {
@@ -73,3 +75,5 @@ class Multicast final : public Discovery {
 };
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 // Sits between a transport and whoever works with the peers. It takes in what sources sight and
@@ -121,3 +123,5 @@ class Neighbourhood {
 };
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop

@@ -6,6 +6,8 @@
 #include <memory>
 #include <pp/discovery.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 // Each node that can be dialled keeps a small text file there, named after its id, refreshes it
@@ -48,3 +50,5 @@ class SharedFolder final : public Discovery {
 };
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop

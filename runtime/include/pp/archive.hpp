@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::codec {
 
 class OutArchive;  // what a user's `serialize` is handed when its object leaves ...
@@ -250,3 +252,5 @@ class InArchive : public cereal::InputArchive<InArchive, cereal::AllowEmptyClass
 }  // namespace pp::codec
 
 CEREAL_SETUP_ARCHIVE_TRAITS(pp::codec::InArchive, pp::codec::OutArchive)
+
+#pragma GCC visibility pop

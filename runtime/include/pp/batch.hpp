@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 template <class R>
@@ -474,3 +476,5 @@ auto for_on(Node& node, First&& first, A&&... rest) {
 }  // namespace runtime
 
 }  // namespace pp
+
+#pragma GCC visibility pop

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::runtime {
 
 class FunctionTable;
@@ -221,3 +223,5 @@ class BlackBox {
 };
 
 }  // namespace pp::runtime
+
+#pragma GCC visibility pop

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::runtime {
 
 struct BlobId {
@@ -354,3 +356,5 @@ class Common {
 };
 
 }  // namespace pp::runtime
+
+#pragma GCC visibility pop

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::runtime {
 
 class Bulk;
@@ -338,3 +340,5 @@ std::shared_ptr<BulkOf<Work>> start_bulk(Node& node, JobOptions&& options, Work&
 }
 
 }  // namespace pp::runtime
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace pp::runtime {
 
 // A function as a type: `Constant<sum_primes>`. Callable like the function; takes no space.
@@ -281,3 +283,5 @@ struct NameOf<Constant<f>> {
 };
 
 }  // namespace pp::runtime
+
+#pragma GCC visibility pop

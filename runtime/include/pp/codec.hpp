@@ -13,6 +13,8 @@
 #include <algorithm>
 #include <pp/wire.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace pp::codec {
 
 template <class T>
@@ -549,3 +551,5 @@ T decode_whole(std::span<const std::byte> in) {
 }
 
 }  // namespace pp::codec
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::runtime {
 
 // 256 bits of BLAKE2b over a tree of two levels, so that several leaves can be hashed side by side:
@@ -47,3 +49,5 @@ class ContentHasher {
 ContentHash content_hash(std::span<const std::byte> bytes);
 
 }  // namespace pp::runtime
+
+#pragma GCC visibility pop

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // A job's function threw. Exceptions of the standard library's own types (std::invalid_argument,
@@ -248,3 +250,5 @@ void register_error() {
 }
 
 }  // namespace pp
+
+#pragma GCC visibility pop

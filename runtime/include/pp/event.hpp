@@ -4,6 +4,8 @@
 #include <pp/future.hpp>
 #include <pp/job.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace pp::runtime {
 
 // A job that nobody runs: it is done when somebody calls happen(). So whatever waits for jobs (a
@@ -24,3 +26,5 @@ Home* home_of(Node& node) noexcept;
 Node& node_here(const char* what);
 
 }  // namespace pp::runtime
+
+#pragma GCC visibility pop

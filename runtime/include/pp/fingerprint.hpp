@@ -5,6 +5,8 @@
 #include <pp/wire.hpp>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace pp::codec {
 
 constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {  // finaliser of MurmurHash3
@@ -63,3 +65,5 @@ constexpr std::uint64_t fingerprint() {
 }
 
 }  // namespace pp::codec
+
+#pragma GCC visibility pop

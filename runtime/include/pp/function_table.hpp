@@ -15,6 +15,8 @@
 #include <typeinfo>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::runtime {
 
 class EncodedTask;
@@ -162,3 +164,5 @@ const Function& function_of() {
 }
 
 }  // namespace pp::runtime
+
+#pragma GCC visibility pop

@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 template <class T>
@@ -199,3 +201,5 @@ class Future {
 };
 
 }  // namespace pp
+
+#pragma GCC visibility pop

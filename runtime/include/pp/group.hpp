@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // Jobs of one purpose. Any thread may call any member, and several at once. Dropping a group leaves
@@ -87,3 +89,5 @@ class Group {
 };
 
 }  // namespace pp
+
+#pragma GCC visibility pop

@@ -10,6 +10,8 @@
 #include <pp/job_options.hpp>
 #include <span>
 
+#pragma GCC visibility push(default)
+
 namespace pp::runtime {
 
 class Home;
@@ -235,3 +237,5 @@ Failure describe_current_exception(const Job& job);
 void report_unseen(const Job& job, const Failure& failure) noexcept;
 
 }  // namespace pp::runtime
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include <pp/node_id.hpp>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // Which of the queued jobs are begun first. No job starves: now and then a worker takes one of a
@@ -74,3 +76,5 @@ void set_options(Job& job, JobOptions&& options);
 }  // namespace runtime
 
 }  // namespace pp
+
+#pragma GCC visibility pop

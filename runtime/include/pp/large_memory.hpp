@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::codec {
 
 using Bytes = std::vector<std::byte>;
@@ -33,3 +35,5 @@ inline constexpr std::chrono::seconds kPutAside{1};
 void give_back_large(std::chrono::steady_clock::time_point now) noexcept;
 
 }  // namespace pp::codec
+
+#pragma GCC visibility pop

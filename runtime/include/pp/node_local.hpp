@@ -9,6 +9,8 @@
 #include <typeinfo>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 namespace runtime {
@@ -75,3 +77,5 @@ T& node_local(A&&... arguments) {
 }
 
 }  // namespace pp
+
+#pragma GCC visibility pop

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // What a node is in its launch.
@@ -120,3 +122,5 @@ struct Options {
 };
 
 }  // namespace pp
+
+#pragma GCC visibility pop

@@ -6,6 +6,8 @@
 #include <pp/runtime.hpp>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // As Runtime::map, for the node on which the calling job runs. Throws pp::Error outside jobs.
@@ -79,3 +81,5 @@ auto parallel_reduce(JobOptions options, F, Op, A&&... arguments) {
 }
 
 }  // namespace pp
+
+#pragma GCC visibility pop

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // A generator of 64-bit numbers: xoshiro256++ (Blackman and Vigna, Scrambled linear pseudorandom
@@ -62,3 +64,5 @@ class Random {
 };
 
 }  // namespace pp
+
+#pragma GCC visibility pop

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // What map_reduce() and parallel_reduce() return: the promise of their value. The elements are
@@ -228,3 +230,5 @@ auto parallel_reduce_on(Node& node, First&& first, A&&... rest) {
 }  // namespace runtime
 
 }  // namespace pp
+
+#pragma GCC visibility pop

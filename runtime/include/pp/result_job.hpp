@@ -13,6 +13,8 @@
 #include <utility>
 #include <variant>
 
+#pragma GCC visibility push(default)
+
 namespace pp::runtime {
 
 // Nothing, as a value: the result of a void function.
@@ -185,3 +187,5 @@ class CallbackJob final : public ResultJob<std::decay_t<std::invoke_result_t<F&>
 };
 
 }  // namespace pp::runtime
+
+#pragma GCC visibility pop

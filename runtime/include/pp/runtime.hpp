@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 namespace runtime {
@@ -298,3 +300,5 @@ int run(int argc, char** argv, Body body) {
 }
 
 }  // namespace pp
+
+#pragma GCC visibility pop

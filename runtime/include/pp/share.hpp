@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // A constant object of type T that travels by its name. A small handle: copy it, pass it to jobs as
@@ -94,3 +96,5 @@ Shared<std::decay_t<T>> share(T&& object) {
 }
 
 }  // namespace pp
+
+#pragma GCC visibility pop

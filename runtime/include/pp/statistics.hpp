@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // One node's share, counted where the jobs ran: executions that ended, nested ones included.
@@ -62,3 +64,5 @@ struct Statistics {
 void print_statistics(std::ostream& out, const Statistics& statistics);
 
 }  // namespace pp
+
+#pragma GCC visibility pop

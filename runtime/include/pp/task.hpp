@@ -15,6 +15,8 @@
 #include <utility>
 #include <variant>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 template <class T = void>
@@ -424,3 +426,5 @@ std::unique_ptr<EncodedTask> begin_task(std::span<const std::byte> arguments) {
 }  // namespace runtime
 
 }  // namespace pp
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 namespace runtime {
@@ -52,3 +54,5 @@ class ThisJob {
 ThisJob this_job();
 
 }  // namespace pp
+
+#pragma GCC visibility pop

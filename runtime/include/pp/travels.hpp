@@ -25,6 +25,8 @@
 #include <variant>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::codec {
 
 template <class... Ts>
@@ -445,3 +447,5 @@ template <class T>
 using MustTravel = typename decltype(codec::verdict_on<T>())::type;
 
 }  // namespace pp
+
+#pragma GCC visibility pop

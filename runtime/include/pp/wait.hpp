@@ -9,6 +9,8 @@
 #include <pp/future.hpp>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 namespace runtime {
@@ -131,3 +133,5 @@ AsCompleted as_completed(const R& futures) {
 }
 
 }  // namespace pp
+
+#pragma GCC visibility pop

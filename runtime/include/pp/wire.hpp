@@ -6,6 +6,8 @@
 #include <limits>
 #include <pp/travels.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace pp::codec {
 
 // Rules: little-endian, no alignment, fixed widths (`long` is 64 bits everywhere, `int` 32), bool
@@ -195,3 +197,5 @@ constexpr bool needs_archive() {
 }
 
 }  // namespace pp::codec
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 struct Address {
@@ -25,3 +27,5 @@ struct Address {
 };
 
 }  // namespace pp
+
+#pragma GCC visibility pop

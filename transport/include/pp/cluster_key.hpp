@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // Who holds the key is a member, nobody else is. The bytes never appear in a log, on a command line
@@ -56,3 +58,5 @@ class ClusterKey {
 };
 
 }  // namespace pp
+
+#pragma GCC visibility pop

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // The base of every exception that pp itself throws. A healthy program never sees one: a peer that
@@ -15,3 +17,5 @@ class Error : public std::runtime_error {
 };
 
 }  // namespace pp
+
+#pragma GCC visibility pop

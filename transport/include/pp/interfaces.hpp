@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::transport {
 
 // One address of one interface; an interface without an address is listed once with none.
@@ -38,3 +40,5 @@ std::vector<Interface> usable_among(std::span<const Interface> all, std::string_
 Interface choose_interface(std::string_view name);
 
 }  // namespace pp::transport
+
+#pragma GCC visibility pop

@@ -8,6 +8,8 @@
 
 #include <pp/transport.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace pp::transport {
 
 // Joins any number of transports in one process behind the same interface as the real network. Time is
@@ -58,3 +60,5 @@ class LoopbackWorld {
 };
 
 }  // namespace pp::transport
+
+#pragma GCC visibility pop

@@ -10,6 +10,8 @@
 #include <pp/cluster_key.hpp>
 #include <pp/transport.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace pp::transport {
 
 struct Libfabric;
@@ -69,3 +71,5 @@ struct NetworkOptions {
 std::unique_ptr<Transport> open_network(ClusterKey key, NetworkOptions options);
 
 }  // namespace pp::transport
+
+#pragma GCC visibility pop

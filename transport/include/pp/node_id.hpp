@@ -8,6 +8,8 @@
 #include <functional>
 #include <string>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // A value: compares, copies, prints. A process draws one when its runtime starts and keeps it until it
@@ -48,3 +50,5 @@ struct std::hash<pp::NodeId> {
     return h;
   }
 };
+
+#pragma GCC visibility pop

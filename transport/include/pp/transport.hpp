@@ -13,6 +13,8 @@
 #include <pp/address.hpp>
 #include <pp/node_id.hpp>
 
+#pragma GCC visibility push(default)
+
 namespace pp::transport {
 
 using Clock = std::chrono::steady_clock;
@@ -194,3 +196,5 @@ inline constexpr std::size_t kMaxEnclosing = std::size_t{8} << 20;
 inline constexpr std::size_t kMaxWord = 4096;
 
 }  // namespace pp::transport
+
+#pragma GCC visibility pop

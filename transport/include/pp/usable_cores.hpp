@@ -4,6 +4,8 @@
 #include <optional>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // The smaller of the affinity mask and the control groups' CPU quota, rounded up; at least 1.
@@ -16,3 +18,5 @@ std::optional<unsigned> quota_of(std::string_view cpu_max);
 std::optional<unsigned> quota_of(std::string_view cfs_quota_us, std::string_view cfs_period_us);
 
 }  // namespace pp
+
+#pragma GCC visibility pop

@@ -1,0 +1,10 @@
+# Takes out of finished packages the scripts that CPack adds for ldconfig: the library's package has the trigger that replaces them.
+foreach(deb IN LISTS CPACK_PACKAGE_FILES)
+  set(inside ${CPACK_TEMPORARY_DIRECTORY}/inside)
+  file(REMOVE_RECURSE ${inside})
+  execute_process(COMMAND dpkg-deb --raw-extract ${deb} ${inside} COMMAND_ERROR_IS_FATAL ANY)
+  if(EXISTS ${inside}/DEBIAN/triggers)
+    file(REMOVE ${inside}/DEBIAN/postinst ${inside}/DEBIAN/postrm)
+    execute_process(COMMAND dpkg-deb --root-owner-group --build ${inside} ${deb} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  endif()
+endforeach()
