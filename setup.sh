@@ -3,7 +3,7 @@
 #
 #   ./setup.sh          what the libraries, programs, tests and benchmarks need
 #   ./setup.sh --all    and what the builds with clang-19 need besides (ThreadSanitizer's symbols, clang-tidy), and the tests of the
-#                       Debian packages (lintian, a fresh Debian, zsh)
+#                       Debian packages and Kubernetes manifests (lintian, a fresh Debian, zsh)
 #   ./setup.sh --peers  and the systems that pp-bench measures pp beside, which it skips by name where they are missing
 set -euo pipefail
 
@@ -17,7 +17,7 @@ packages=(
 )
 case "${1:-}" in
   "") ;;
-  --all) packages+=(llvm-19 clang-tidy-19 lintian mmdebstrap zsh groff) ;;
+  --all) packages+=(llvm-19 clang-tidy-19 lintian mmdebstrap zsh groff python3-kubernetes python3-yaml) ;;
   --peers) packages+=(openmpi-bin libopenmpi-dev python3 python3-distributed) ;;
   *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -80,7 +80,7 @@ set(CPACK_POST_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/debian/finish.cmake)
 set(CPACK_DEBIAN_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_DEBIAN_LIBRARY_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/cmake/debian/triggers)
-set(CPACK_DEBIAN_DEBIAN_LIBRARY_PACKAGE_RECOMMENDS libfabric1)   # loaded when a node talks to another host, if it is there
+set(CPACK_DEBIAN_DEBIAN_LIBRARY_PACKAGE_DEPENDS libfabric1)   # a node with a network loads it: nothing is linked with it
 set(CPACK_DEBIAN_DEBIAN_LIBRARY_DESCRIPTION
 "work-stealing task runtime for one core, one machine or a cluster
 pp runs plain C++ functions on every core of one machine or of many: a

@@ -6,7 +6,9 @@
 #   ```cpp         holds `int main`: a whole program. DIR/STEM_CHAPTER_program[_2...].cpp
 #                  otherwise: declarations. All of a chapter (## heading) share one namespace and one source, DIR/STEM_CHAPTER.cpp
 #   ```cpp body    statements. A function of their own, `rt` is the driver's pp::Runtime; the chapter's source runs them in order
-#   ```text        after either: what it prints. DIR/STEM_....expected. Programs without one print what they like, bodies nothing.
+#   ```sh          commands: every_command_test.sh runs them, in order, one page in one folder
+#   ```sh hosts    commands that need more hosts, root or a service: nobody runs them
+#   ```text        after a C++ block: what it prints. DIR/STEM_....expected. Programs without one print what they like, bodies nothing.
 # Each block begins with a #line that names the page, so that the compiler's errors point there.
 #
 # DIR/STEM.list gets a line for each source: its name, "compare" or "run", and "cluster" for a program that may be compared on several
@@ -68,7 +70,8 @@ function space_of(chapter) { return stem "_" chapter }
   word = $2
   if (language != "cpp" && language != "text" && language != "sh" && language != "cmake")
     refuse("blocks are cpp, text, sh or cmake, not " language)
-  if (NF > 2 || (word != "" && !(language == "cpp" && word == "body"))) refuse("the only word after a language is: cpp body")
+  if (NF > 2 || (word != "" && !(language == "cpp" && word == "body") && !(language == "sh" && word == "hosts")))
+    refuse("the only words after a language are: cpp body, sh hosts")
   next
 }
 /^```[ \t]*$/ && inside {

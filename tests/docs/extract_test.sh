@@ -92,6 +92,10 @@ refused 2 "not c" <<'END'
 ## A
 ```c
 END
+refused 2 "sh hosts" <<'END'
+## A
+```sh elsewhere
+END
 refused 2 "cpp body" <<'END'
 ## A
 ```cpp boddy

@@ -42,7 +42,7 @@ depends() {
 compgen -G "$debs/*.deb" | xargs -n 1 basename
 holds 'libpp[0-9]*' '/usr/lib/*/libpp.so.[0-9]' '/usr/lib/*/libpp.so.[0-9].*'
 library=$(dpkg-deb -f "$(deb 'libpp[0-9]*')" Package)
-depends "$library" libc6 libstdc++6 libtbb12 libsodium23
+depends "$library" libc6 libstdc++6 libtbb12 libsodium23 libfabric1
 holds libpp-dev '/usr/lib/*/libpp.so' '/usr/lib/*/libpp_runtime.a' '/usr/lib/*/pkgconfig/pp.pc' '/usr/lib/*/pkgconfig/pp-static.pc' \
   '/usr/lib/*/cmake/pp/pp-config.cmake' '/usr/lib/*/cmake/pp/pp-shared-targets.cmake' '/usr/lib/*/cmake/pp/pp-static-targets.cmake' \
   /usr/include/pp/pp.hpp
