@@ -1,9 +1,8 @@
 # The Debian packages: libpp0 (libpp.so), libpp-dev (headers, static library, CMake and pkg-config), pp-tools (the programs). The target
 # `packages` makes them, in packages/ of the build directory; nothing is compiled again for them.
 find_program(DPKG_SHLIBDEPS dpkg-shlibdeps)   # it finds out what they depend on
-find_program(GZIP gzip)
-if(NOT DPKG_SHLIBDEPS OR NOT GZIP OR CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
-  message(STATUS "No Debian packages are made: dpkg-shlibdeps and gzip are needed (./setup.sh installs them), and no sanitizer")
+if(NOT DPKG_SHLIBDEPS OR NOT TARGET manual OR CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
+  message(STATUS "No Debian packages are made: dpkg-shlibdeps (./setup.sh installs it), manual pages and no sanitizer are needed")
   return()
 endif()
 set(PP_MAINTAINER "The pp authors <maintainers@pp.example>" CACHE STRING "Whom the packages name as their maintainer")

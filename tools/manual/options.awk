@@ -83,4 +83,5 @@ in_usage { in_usage = 0 }
 }
 !in_footer && sections && /^      +[^ ]/ { text[entries] = trimmed(text[entries] " " trimmed($0)); next }
 /^$/ && !in_footer { next }
+!in_footer && !sections { about = about " " trimmed($0); next }   # words between usage and options
 { in_footer = 1; footer[++footers] = $0 }
