@@ -23,6 +23,9 @@ trap 'rm -rf "$work"' EXIT
 apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
   sort -u >"$work/sources.list"
 grep -q " $suite main$" "$work/sources.list" || skip "apt knows no mirror of $suite here; apt-get update tells why"
+mirror=$(awk -v suite="$suite" '$3 == suite {print $2; exit}' "$work/sources.list")
+/usr/lib/apt/apt-helper download-file "${mirror%/}/dists/$suite/InRelease" "$work/InRelease" >/dev/null 2>&1 ||
+  skip "the mirror that apt knows here does not answer"
 apt-config dump | grep -E '^(Acquire::(http|https|ftp|Check|Retries)|APT::Sandbox)' >"$work/apt.conf" || true
 
 mkdir "$work/debs"
