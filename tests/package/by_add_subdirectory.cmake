@@ -5,12 +5,12 @@ file(READ ${WORK}/CMakeLists.txt lists)
 string(REPLACE "find_package(pp 0.1 REQUIRED)" "add_subdirectory(${TREE} pp)" lists "${lists}")
 file(WRITE ${WORK}/CMakeLists.txt "${lists}")
 foreach(kind static shared)
-  set(shared OFF)
+  set(build_shared OFF)
   if(kind STREQUAL "shared")
-    set(shared ON)
+    set(build_shared ON)
   endif()
   execute_process(
-    COMMAND ${CMAKE_COMMAND} -S ${WORK} -B ${WORK}/build -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=${shared}
+    COMMAND ${CMAKE_COMMAND} -S ${WORK} -B ${WORK}/build -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=${build_shared}
             -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${CXX_FLAGS}
     COMMAND_ERROR_IS_FATAL ANY)
   execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build --target primes pp-launch COMMAND_ERROR_IS_FATAL ANY)
