@@ -410,8 +410,10 @@ std::string Courier::address() const { return board_.lock()->address; }
 
 bool Courier::wait_for_nodes(std::size_t others, Clock::time_point deadline) const {
   auto board = board_.lock();
-  return board.wait_until(board_changed_, deadline,
-                          [&] { return board->present.size() >= others; });
+  board.wait_until(board_changed_, deadline, [&] {
+    return board->present.size() >= others || board->farewell();  // nobody comes to who has left
+  });
+  return board->present.size() >= others;
 }
 
 Courier::Farewell Courier::wait_for_goodbye() {

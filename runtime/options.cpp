@@ -9,6 +9,8 @@
 #include <pp/options.hpp>
 #include <string_view>
 
+#include "slurm_step.hpp"
+
 namespace pp {
 
 namespace {
@@ -132,6 +134,13 @@ Options Options::from_environment() {
     if (options.resume && options.joblog.empty() && options.role == Role::kDriver)
       refuse("PP_RESUME", resume, "a job log to resume from as well: PP_JOBLOG=file");
   }
+  if (const std::string_view slurm = variable("PP_SLURM"); !slurm.empty()) {
+    if (slurm != "on" && slurm != "off") refuse("PP_SLURM", slurm, "on or off");
+    options.slurm = slurm == "on";
+  }
+  read_text("PP_SLURM_PORTS", options.slurm_ports);
+  runtime::check_slurm_ports(options.slurm_ports);
+  read_text("PP_SLURM_FOLDER", options.slurm_folder);
   read_number("PP_REPORT_FD", 0, 1'048'576, "a file descriptor", options.report_fd);
   read_number("PP_BLACK_BOX", 0, 1'048'576, "a file descriptor", options.black_box_fd);
   if (options.role == Role::kWorker && !options.opens_network()) {

@@ -1,5 +1,6 @@
 // pp::run: a program's main, in a driver and in a worker.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <pp/runtime.hpp>
+#include <pp/usable_cores.hpp>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -22,6 +24,8 @@
 #include "executor.hpp"
 #include "log.hpp"
 #include "node.hpp"
+#include "slurm_step.hpp"
+#include "step_key.hpp"
 
 namespace pp {
 
@@ -82,10 +86,18 @@ class LeaveBell {
   LeaveBell(const LeaveBell&) = delete;
   LeaveBell& operator=(const LeaveBell&) = delete;
 
-  // Blocks until it has rung, now or before; at once if there is none.
-  void wait() const {
-    std::uint64_t rings = 0;
-    while (bell_ >= 0 && read(bell_, &rings, sizeof rings) < 0 && errno == EINTR) {
+  // Blocks until it has rung, now or before, or until then; at once if there is none.
+  void wait(std::optional<runtime::Clock::time_point> until = {}) const {
+    pollfd rung{bell_, POLLIN, 0};
+    for (int ready = 0; bell_ >= 0 && ready <= 0;) {
+      int limit = -1;
+      if (until) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - runtime::Clock::now());
+        if (left.count() <= 0) return;
+        limit = static_cast<int>(std::min<std::int64_t>(left.count(), 86'400'000));
+      }
+      ready = poll(&rung, 1, limit);
+      if (ready < 0 && errno != EINTR) return;
     }
   }
   void ring() const { ring(bell_); }
@@ -104,25 +116,26 @@ class LeaveBell {
   struct sigaction before_ {};
 };
 
-// While it lives, the bell asks a worker to leave in order.
-class LeaveOnBell {
+// While it lives, somebody waits for the bell, or for a time, and then does something once.
+class OnBell {
  public:
-  LeaveOnBell(const LeaveBell& bell, runtime::Courier& courier, std::chrono::milliseconds limit)
+  OnBell(const LeaveBell& bell, std::function<void()> act,
+         std::optional<runtime::Clock::time_point> at = {})
       : bell_(bell) {
     if (!bell.hangs()) return;
-    watcher_ = std::thread([this, &courier, limit] {
-      bell_.wait();
-      if (!ending_.load()) courier.begin_drain(limit);
+    watcher_ = std::thread([this, at, act = std::move(act)] {
+      bell_.wait(at);
+      if (!ending_.load()) act();
     });
   }
-  ~LeaveOnBell() {
+  ~OnBell() {
     if (!watcher_.joinable()) return;
     ending_.store(true);
     bell_.ring();
     watcher_.join();
   }
-  LeaveOnBell(const LeaveOnBell&) = delete;
-  LeaveOnBell& operator=(const LeaveOnBell&) = delete;
+  OnBell(const OnBell&) = delete;
+  OnBell& operator=(const OnBell&) = delete;
 
  private:
   const LeaveBell& bell_;
@@ -164,7 +177,58 @@ class StateOnSignal {
   struct sigaction before_ {};
 };
 
-int serve(const Options& options) {
+// This process as a task of a Slurm step.
+struct SlurmTask {
+  runtime::SlurmStep step;
+  std::optional<runtime::StepKey> key;  // unless there is another
+
+  // Nothing: it is none. Otherwise the options say what it is to do.
+  static std::optional<SlurmTask> begin(Options& options, runtime::Log& log) {
+    auto step = options.slurm ? runtime::SlurmStep::from_environment() : std::nullopt;
+    if (!step) return std::nullopt;
+    step->complete(options, usable_cores());
+    SlurmTask task{std::move(*step), {}};
+    if (!options.key_file.empty()) return task;
+    if (options.slurm_folder.empty()) {
+      options.slurm_folder = runtime::StepKey::usual_folder(std::getenv("HOME"));
+      if (task.step.driver()) {
+        runtime::StepKey::make_folder(options.slurm_folder);
+        runtime::StepKey::sweep(options.slurm_folder);
+      }
+    }
+    task.key.emplace(task.step.driver()
+                         ? runtime::StepKey::make(options.slurm_folder, task.step.name)
+                         : runtime::StepKey::wait_for(
+                               options.slurm_folder, task.step.name, options.join_timeout,
+                               [&](const std::string& sentence) { log.warn(sentence); }));
+    options.key_file = task.key->file();
+    return task;
+  }
+
+  // When a worker begins to leave, so that it has left when the allocation ends.
+  std::optional<runtime::Clock::time_point> leaves_at(std::chrono::milliseconds drain) const {
+    if (!step.end) return std::nullopt;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        *step.end - std::chrono::system_clock::now());
+    return runtime::Clock::now() + left - runtime::SlurmStep::time_to_leave(left, drain);
+  }
+};
+
+// A step ends when all its tasks have: one whose driver never came must not wait for ever.
+bool driver_came(const Runtime& rt, const runtime::Courier& courier, const Options& options,
+                 runtime::Log& log) {
+  if (rt.wait_for_nodes(2, options.join_timeout) || courier.farewell()) return true;
+  std::string at;
+  for (const Address& peer : options.peers) at += (at.empty() ? "" : ", ") + peer.to_string();
+  log.error("the step's first task did not answer at " + at + " within " +
+            std::to_string(options.join_timeout.count() / 1000) +
+            " s (PP_JOIN_TIMEOUT): expected that it runs, that this host finds its name, and that "
+            "no firewall is between them (PP_SLURM_PORTS says which ports; PP_PEERS names another "
+            "way to it)");
+  return false;
+}
+
+int serve(const Options& options, const std::optional<SlurmTask>& task, runtime::Log& log) {
   const LeaveBell bell;
   std::optional<Deadline> deadline;
   auto node = std::make_unique<runtime::Node>(options);
@@ -173,13 +237,16 @@ int serve(const Options& options) {
   runtime::Node& whole = *node;
   Runtime rt(std::move(node));
   const StateOnSignal::Of state(whole);
-  const LeaveOnBell leave(bell, courier, options.drain);
+  const OnBell leave(
+      bell, [&courier, &options] { courier.begin_drain(options.drain); },
+      task ? task->leaves_at(options.drain) : std::nullopt);
+  if (task && !driver_came(rt, courier, options, log)) return kMissing;
   rt.serve();
   deadline.emplace(kVoidJobs);  // met when the runtime has ended: it is destroyed first
   return 0;
 }
 
-int drive(Runtime& rt, const Options& options, runtime::Log& log,
+int drive(Runtime& rt, const Options& options, std::optional<SlurmTask>& task, runtime::Log& log,
           const std::function<int(Runtime&)>& body) {
   if (!rt.wait_for_nodes(options.nodes, options.join_timeout)) {
     const std::size_t there = rt.nodes().size() + 1;
@@ -189,9 +256,41 @@ int drive(Runtime& rt, const Options& options, runtime::Log& log,
              " s (PP_JOIN_TIMEOUT)");
     return kMissing;
   }
+  // With fewer than all, others may still come for it.
+  if (task && task->key && options.nodes >= task->step.tasks) task->key->remove();
   log.report("ready");
   return body(rt);
 }
+
+// A step's driver that is asked to end (scancel asks all tasks at once) lets its workers leave
+// first: what they have begun is done, and is in the job log if there is one. Then the signal does
+// what it always does.
+class LetsWorkersLeave {
+ public:
+  LetsWorkersLeave(const Runtime& rt, const Options& options, const SlurmTask& task)
+      : on_bell_(bell_, [&rt, limit = options.drain, key = key_of(task)] {
+          constexpr std::chrono::seconds kGoodbyes{2};
+          const auto until = runtime::Clock::now() + limit + kGoodbyes;
+          while (!rt.nodes().empty() && runtime::Clock::now() < until)
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          if (!key.empty()) unlink(key.c_str());
+          kill(getpid(), SIGTERM);
+        }) {}
+
+  // A program that has an opinion of its own about the signal keeps it.
+  static bool wanted() {
+    struct sigaction action {};
+    return sigaction(SIGTERM, nullptr, &action) == 0 && action.sa_handler == SIG_DFL;
+  }
+
+ private:
+  static std::string key_of(const SlurmTask& task) {
+    return task.key ? task.key->made().string() : std::string();
+  }
+
+  const LeaveBell bell_;
+  const OnBell on_bell_;
+};
 
 // The descriptor behind a key file that is one ("/proc/self/fd/7"), as pp-launch makes it; else -1.
 int inherited_key(const std::string& file) {
@@ -213,26 +312,29 @@ int run(int argc, char** argv, const std::function<int(Runtime&)>& body) {
   }
 }
 
-int run(int, char**, const std::function<int(Runtime&)>& body, const Options& options) {
+int run(int, char**, const std::function<int(Runtime&)>& body, const Options& given) {
   // Whatever programs the body starts are not the launcher's business.
   for (const int descriptor :
-       {options.report_fd, options.black_box_fd, inherited_key(options.key_file)}) {
+       {given.report_fd, given.black_box_fd, inherited_key(given.key_file)}) {
     if (descriptor >= 0) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   }
   const ThreadsEnd threads_end;
   const StateOnSignal state_on_signal;
-  runtime::Log log(options.name.empty() ? runtime::default_name() : options.name,
-                   options.report_fd);
+  runtime::Log log(given.name.empty() ? runtime::default_name() : given.name, given.report_fd);
   int code = kFailed;
   try {
+    Options options = given;
+    std::optional<SlurmTask> task = SlurmTask::begin(options, log);
     if (options.role == Role::kWorker) {
-      code = serve(options);
+      code = serve(options, task, log);
     } else {
       auto node = std::make_unique<runtime::Node>(options);
       runtime::Node& whole = *node;
       Runtime rt(std::move(node));
       const StateOnSignal::Of state(whole);
-      code = drive(rt, options, log, body);
+      std::optional<LetsWorkersLeave> lets_workers_leave;
+      if (task && LetsWorkersLeave::wanted()) lets_workers_leave.emplace(rt, options, *task);
+      code = drive(rt, options, task, log, body);
     }
   } catch (const std::exception& error) {
     log.report(std::string("error ") + error.what());

@@ -105,6 +105,16 @@ struct Options {
   // Go on from what that file holds; one that does not exist is begun. (PP_RESUME=on|off)
   bool resume = false;
 
+  // pp::run in a task of a Slurm step (`srun -n 4 ./app`) fills in what is left open above: task 0
+  // is the driver, the others are its workers. Not where PP_ROLE is set. (PP_SLURM=on|off)
+  bool slurm = true;
+  // Where such a driver listens: a port, or a range of which it takes one by the numbers of job and
+  // step, and the next one for the data. (PP_SLURM_PORTS)
+  std::string slurm_ports = "20480-28671";
+  // A folder that all tasks share, for the step's key if key_file names none; empty:
+  // $HOME/.pp/slurm. (PP_SLURM_FOLDER)
+  std::string slurm_folder{};
+
   int report_fd = -1;     // PP_REPORT_FD: where pp-launch wants to read what happens
   int black_box_fd = -1;  // PP_BLACK_BOX: pp-launch's memory file for what its nodes are running
 
