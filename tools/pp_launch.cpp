@@ -20,6 +20,7 @@
 
 #include "launch.hpp"
 #include "respawn.hpp"
+#include "slurm_launch.hpp"
 
 namespace {
 
@@ -30,6 +31,7 @@ constexpr char kExamples[] = R"(Examples:
   pp-launch -n 2 --workers 8 -- ./app     2 nodes of 8 workers each
   pp-launch -n 1 -- ./app                 the program alone: no network, no key
   pp-launch -n 4 --respawn -- ./app       workers that die are replaced, as often as it takes
+  pp-launch -- ./app                      in a Slurm allocation: a node on each of its hosts (srun)
   pp-launch -n 4 --joblog app.log --resume -- ./app
                                           the same line again after a crash goes on where it was
 
@@ -84,8 +86,9 @@ int main(int argc, char** argv) {
   app.formatter(std::make_shared<Help>());
   app.footer(kExamples);
   app.set_version_flag("--version", "pp-launch " + pp::versions());
-  app.add_option("-n,--nodes", plan.nodes, "How many nodes, the driver included")
-      ->required()
+  app.add_option("-n,--nodes", plan.nodes,
+                 "How many nodes, the driver included (default: in a Slurm allocation, one on each "
+                 "of its hosts)")
       ->check(CLI::Range(1u, 4096u));
   app.add_option("-w,--workers", plan.workers,
                  "Jobs that each node runs at a time (default: usable cores / N, at least 1)")
@@ -158,6 +161,14 @@ int main(int argc, char** argv) {
   }
   plan.key_file = key_file;
   plan.join_limit = std::chrono::seconds(join_limit);
+  if (app.count("--nodes") == 0) {
+    try {
+      if (const auto slurm = pp::tools::SlurmLaunch::from_environment(plan)) return slurm->run();
+    } catch (const std::exception& error) {
+      return complain(error.what(), kUsage);
+    }
+    return complain("--nodes is required (pp-launch --help tells more)", kUsage);
+  }
   if (plan.workers == 0) plan.workers = std::max(1u, pp::usable_cores() / plan.nodes);
 
   try {
