@@ -8,7 +8,7 @@
 namespace pp::discovery {
 namespace {
 
-constexpr std::size_t kMostDigits = 18;  // a number of so many fits into 64 bits
+constexpr std::size_t kMostDigits = 18;   // a number of so many fits into 64 bits
 constexpr std::size_t kMostBrackets = 8;  // in one name; Slurm itself allows three
 constexpr std::size_t kLongestQuote = 60;
 

@@ -92,7 +92,8 @@ class LeaveBell {
     for (int ready = 0; bell_ >= 0 && ready <= 0;) {
       int limit = -1;
       if (until) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - runtime::Clock::now());
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(*until - runtime::Clock::now());
         if (left.count() <= 0) return;
         limit = static_cast<int>(std::min<std::int64_t>(left.count(), 86'400'000));
       }
@@ -196,11 +197,11 @@ struct SlurmTask {
         runtime::StepKey::sweep(options.slurm_folder);
       }
     }
-    task.key.emplace(task.step.driver()
-                         ? runtime::StepKey::make(options.slurm_folder, task.step.name)
-                         : runtime::StepKey::wait_for(
-                               options.slurm_folder, task.step.name, options.join_timeout,
-                               [&](const std::string& sentence) { log.warn(sentence); }));
+    task.key.emplace(
+        task.step.driver()
+            ? runtime::StepKey::make(options.slurm_folder, task.step.name)
+            : runtime::StepKey::wait_for(options.slurm_folder, task.step.name, options.join_timeout,
+                                         [&](const std::string& sentence) { log.warn(sentence); }));
     options.key_file = task.key->file();
     return task;
   }

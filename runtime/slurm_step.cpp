@@ -39,8 +39,7 @@ std::optional<std::uint64_t> number(const SlurmStep::Lookup& variable, const cha
   if (!text) return std::nullopt;
   const std::optional<std::uint64_t> value = number_in(*text);
   if (!value || *value < least || *value > most) {
-    refuse(name, *text,
-           "a number from " + std::to_string(least) + " to " + std::to_string(most));
+    refuse(name, *text, "a number from " + std::to_string(least) + " to " + std::to_string(most));
   }
   return value;
 }

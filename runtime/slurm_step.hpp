@@ -20,8 +20,8 @@ struct SlurmStep {
 
   std::uint64_t job = 0;
   std::uint64_t step = 0;
-  unsigned task = 0;   // SLURM_PROCID
-  unsigned tasks = 0;  // of the step
+  unsigned task = 0;                 // SLURM_PROCID
+  unsigned tasks = 0;                // of the step
   std::vector<std::string> hosts{};  // on one of which task 0 runs; nearly always the first
   std::optional<unsigned> share{};   // cores of this task, if Slurm tells
   // When the allocation ends; absent where Slurm does not tell (before 23.02), or there is no end.

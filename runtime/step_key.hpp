@@ -17,16 +17,16 @@ namespace pp::runtime {
 // could log in as that user. It exists from the start of the step until all have joined.
 //
 // The owner of the file must be this very user, for root too: in a folder where others can write,
-// somebody else might lay a key of theirs in the place of ours, and be obeyed. What others can do in
-// such a folder is to take the file away, or put one of our own there: then the step does not come
-// together, and says so.
+// somebody else might lay a key of theirs in the place of ours, and be obeyed. What others can do
+// in such a folder is to take the file away, or put one of our own there: then the step does not
+// come together, and says so.
 //
 // The folder may be on a network file system, which shows a new file late and offers no locks: the
 // file is written under another name and renamed, and looked for again and again.
 class StepKey {
  public:
-  // Makes the key: `folder`/`name`.step-key. What another step of that name left is replaced. Throws
-  // pp::Error.
+  // Makes the key: `folder`/`name`.step-key. What another step of that name left is replaced.
+  // Throws pp::Error.
   static StepKey make(const std::filesystem::path& folder, const std::string& name);
 
   // Waits until it is there. `waits` is called once, when that takes more than a few seconds.

@@ -28,8 +28,7 @@ constexpr std::array<std::string_view, 7> kNotTheirs = {
 
 unsigned hosts_of_the_job(const SlurmLaunch::Lookup& variable) {
   constexpr unsigned kMost = 100'000;
-  const char* const name =
-      variable("SLURM_JOB_NUM_NODES") ? "SLURM_JOB_NUM_NODES" : "SLURM_NNODES";
+  const char* const name = variable("SLURM_JOB_NUM_NODES") ? "SLURM_JOB_NUM_NODES" : "SLURM_NNODES";
   const std::string text = variable(name).value_or("");
   unsigned hosts = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hosts);
@@ -114,9 +113,10 @@ std::optional<SlurmLaunch> SlurmLaunch::from_environment(const LaunchPlan& plan)
 int SlurmLaunch::run() const {
   const char* path = std::getenv("PATH");
   const auto complain = [](const ExecFailure& failure) {
-    std::cerr << "pp-launch: " << failure.why
-              << "; inside a Slurm allocation (SLURM_JOB_ID is set) srun starts the nodes; with -n N "
-                 "they all run on this host\n";
+    std::cerr
+        << "pp-launch: " << failure.why
+        << "; inside a Slurm allocation (SLURM_JOB_ID is set) srun starts the nodes; with -n N "
+           "they all run on this host\n";
     return failure.shell_code;
   };
   auto file = find_program(command.front(), path == nullptr ? "/usr/bin:/bin" : path);

@@ -21,7 +21,8 @@ struct SlurmLaunch {
   std::vector<std::string> environment;  // of srun, which hands it on to the tasks
 
   // Nothing: this is no allocation. Of the plan, what concerns all nodes becomes their environment;
-  // workers = 0 leaves it to them. Throws pp::Error naming a variable that makes no sense, or an option that has none there.
+  // workers = 0 leaves it to them. Throws pp::Error naming a variable that makes no sense, or an
+  // option that has none there.
   static std::optional<SlurmLaunch> from(const LaunchPlan& plan, const Lookup& variable,
                                          const std::vector<std::string>& inherited);
   static std::optional<SlurmLaunch> from_environment(const LaunchPlan& plan);

@@ -89,7 +89,11 @@ void Slurm::write_files(int nodes) const {
 // A host has a name and /etc/hosts of its own. What is mounted there ends with the program.
 std::vector<std::string> Slurm::on(int host, const std::vector<std::string>& program) const {
   std::vector<std::string> words{
-      "unshare", "--mount", "--uts", "sh", "-c",
+      "unshare",
+      "--mount",
+      "--uts",
+      "sh",
+      "-c",
       "hostname n" + std::to_string(host) + " && mount --bind " + (folder_ / "hosts") +
           " /etc/hosts && mount -t tmpfs none " + (folder_ / "local") +
           " && export SLURM_CONF=" + (folder_ / "slurm.conf") + " && exec \"$@\"",

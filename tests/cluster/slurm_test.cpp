@@ -1,4 +1,6 @@
 // Slurm: programs as tasks of a real one, with no launcher and with pp-launch.
+#include "slurm.hpp"
+
 #include <signal.h>
 
 #include <chrono>
@@ -6,7 +8,6 @@
 #include <fstream>
 
 #include "cluster.hpp"
-#include "slurm.hpp"
 
 namespace pp::test {
 namespace {
@@ -122,9 +123,8 @@ TEST_F(OnSlurm, a_folder_that_the_hosts_do_not_share_is_named) {
 
 TEST_F(OnSlurm, workers_do_not_wait_for_ever_for_a_driver_that_does_not_come) {
   // It ends before it is a node: its folder is none.
-  Process run(srun({"-N2", "-n2"},
-                   {"sh", "-c",
-                    "test $SLURM_PROCID = 1 || exit 7; exec \"$@\"", "sh", SUM_PRIMES_PROGRAM}),
+  Process run(srun({"-N2", "-n2"}, {"sh", "-c", "test $SLURM_PROCID = 1 || exit 7; exec \"$@\"",
+                                    "sh", SUM_PRIMES_PROGRAM}),
               slurm_->setting({"PP_KEY_FILE=" + new_key("key"), "PP_JOIN_TIMEOUT=2"}));
   EXPECT_EQ(run.wait(), 7);
   EXPECT_THAT(run.err(), AllOf(HasSubstr("the step's first task did not answer at n1:"),
@@ -143,8 +143,7 @@ TEST_F(OnSlurm, the_step_ends_when_its_driver_is_killed) {
 TEST_F(OnSlurm, scancel_lets_the_workers_leave_and_the_job_log_is_gone_on_from) {
   const std::string log = folder_ / "log", executed = folder_ / "executed";
   const Words program{SUMS_PROGRAM, "64", "100", executed};
-  Process run(srun({"-N3", "-n3"}, program),
-              slurm_->setting({"PP_JOBLOG=" + log, "PP_LOG=info"}));
+  Process run(srun({"-N3", "-n3"}, program), slurm_->setting({"PP_JOBLOG=" + log, "PP_LOG=info"}));
   run.wait_until(
       [&] {
         return std::filesystem::exists(executed) && std::filesystem::file_size(executed) > 12;
@@ -159,14 +158,14 @@ TEST_F(OnSlurm, scancel_lets_the_workers_leave_and_the_job_log_is_gone_on_from) 
   Process again(srun({"-N3", "-n3"}, program),
                 slurm_->setting({"PP_JOBLOG=" + log, "PP_RESUME=on"}));
   EXPECT_EQ(again.wait(), 0) << again.err();
-  EXPECT_THAT(again.out(), AllOf(HasSubstr("sums 85344 85344\n"),
-                                 Not(HasSubstr(" 0 of 128 elements taken"))));
+  EXPECT_THAT(again.out(),
+              AllOf(HasSubstr("sums 85344 85344\n"), Not(HasSubstr(" 0 of 128 elements taken"))));
 }
 
 TEST_F(OnSlurm, workers_leave_before_the_allocation_ends) {
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(
       std::chrono::system_clock::now().time_since_epoch());
-  Process run(srun({"-N3", "-n3"}, {SPREAD_PROGRAM, "hold"}), 
+  Process run(srun({"-N3", "-n3"}, {SPREAD_PROGRAM, "hold"}),
               held({"PP_LOG=info", "SLURM_JOB_END_TIME=" + std::to_string(now.count() + 4)}));
   run.wait_for_line("holding ");
   ask_until(run, "nodes", "nodes 1");
@@ -184,8 +183,8 @@ TEST_F(OnSlurm, pp_launch_in_a_batch_script_starts_a_node_on_each_host) {
   EXPECT_EQ(batch.wait(), 0) << batch.err();
   std::ifstream stream(output);
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  EXPECT_THAT(text, AllOf(HasSubstr("Sum of primes below 100 is 1060\n"),
-                          HasSubstr("; 3 nodes, ")));
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("Sum of primes below 100 is 1060\n"), HasSubstr("; 3 nodes, ")));
 }
 
 TEST_F(OnSlurm, pp_launch_in_an_interactive_allocation_hands_on_input_options_and_exit_code) {
@@ -204,8 +203,8 @@ TEST_F(OnSlurm, pp_launch_in_an_interactive_allocation_hands_on_input_options_an
 }
 
 TEST_F(OnSlurm, nothing_is_left_when_pp_launch_is_killed) {
-  Process shell(slurm_->command({"salloc", "--quiet", "-N2", PP_LAUNCH_PROGRAM, "--",
-                                 SPREAD_PROGRAM, "hold"}),
+  Process shell(slurm_->command(
+                    {"salloc", "--quiet", "-N2", PP_LAUNCH_PROGRAM, "--", SPREAD_PROGRAM, "hold"}),
                 held());
   shell.wait_for_line("holding ");
   pid_t launch = 0;

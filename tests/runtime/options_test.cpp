@@ -61,12 +61,12 @@ class OptionsFromEnvironment : public testing::Test {
 
  private:
   static constexpr const char* kNames[] = {
-      "PP_WORKERS",  "PP_ROLE",         "PP_LISTEN",    "PP_PEERS",       "PP_KEY_FILE",
-      "PP_IFACE",    "PP_FABRIC",       "PP_NAME",      "PP_LAUNCH",      "PP_NODES",
-      "PP_RETRIES",  "PP_JOIN_TIMEOUT", "PP_REPORT_FD", "PP_QUEUE_LIMIT", "PP_SEED",
-      "PP_DISCOVER", "PP_HOSTS_FILE",   "PP_DNS",       "PP_FOLDER",      "PP_SUSPECT",
-      "PP_DEAD",     "PP_DRAIN",        "PP_JOBLOG",    "PP_RESUME",      "PP_SHM",
-      "PP_CACHE"};
+      "PP_WORKERS",  "PP_ROLE",         "PP_LISTEN",      "PP_PEERS",       "PP_KEY_FILE",
+      "PP_IFACE",    "PP_FABRIC",       "PP_NAME",        "PP_LAUNCH",      "PP_NODES",
+      "PP_RETRIES",  "PP_JOIN_TIMEOUT", "PP_REPORT_FD",   "PP_QUEUE_LIMIT", "PP_SEED",
+      "PP_DISCOVER", "PP_HOSTS_FILE",   "PP_DNS",         "PP_FOLDER",      "PP_SUSPECT",
+      "PP_DEAD",     "PP_DRAIN",        "PP_JOBLOG",      "PP_RESUME",      "PP_SHM",
+      "PP_CACHE",    "PP_SLURM",        "PP_SLURM_PORTS", "PP_SLURM_FOLDER"};
   std::map<std::string, std::string> before_;
 };
 
@@ -233,6 +233,16 @@ TEST_F(OptionsFromEnvironment, job_log) {
   EXPECT_TRUE(with("PP_RESUME", "on").resume);
   EXPECT_FALSE(with("PP_RESUME", "off").resume);
   expect_refused("PP_RESUME", {"1", "yes", "On"}, "on or off");
+}
+
+TEST_F(OptionsFromEnvironment, slurm_is_looked_at_unless_it_is_off) {
+  EXPECT_TRUE(Options::from_environment().slurm);
+  EXPECT_TRUE(with("PP_SLURM", "on").slurm);
+  EXPECT_FALSE(with("PP_SLURM", "off").slurm);
+  expect_refused("PP_SLURM", {"1", "no", "OFF"}, "on or off");
+  EXPECT_EQ(with("PP_SLURM_PORTS", "7400-7499").slurm_ports, "7400-7499");
+  expect_refused("PP_SLURM_PORTS", {"x", "0", "7499-7400"}, "a port (7400) or a range");
+  EXPECT_EQ(with("PP_SLURM_FOLDER", "/scratch").slurm_folder, "/scratch");
 }
 
 TEST_F(OptionsFromEnvironment, join_timeout) {

@@ -88,9 +88,11 @@ TEST_F(AStep, all_tasks_agree_on_launch_port_and_name_and_other_steps_have_other
   EXPECT_EQ(one.name, first.name);
   EXPECT_EQ(one.port("7000-7999"), first.port("7000-7999"));
   EXPECT_EQ(one.name, "lab-4711.2-0-43247");
-  for (const auto& [name, value] :
-       {std::pair{"SLURM_JOB_ID", "4712"}, {"SLURM_STEP_ID", "3"}, {"SLURM_RESTART_COUNT", "1"},
-        {"SLURM_SRUN_COMM_PORT", "1"}, {"SLURM_CLUSTER_NAME", "../evil/\n"}}) {
+  for (const auto& [name, value] : {std::pair{"SLURM_JOB_ID", "4712"},
+                                    {"SLURM_STEP_ID", "3"},
+                                    {"SLURM_RESTART_COUNT", "1"},
+                                    {"SLURM_SRUN_COMM_PORT", "1"},
+                                    {"SLURM_CLUSTER_NAME", "../evil/\n"}}) {
     const auto before = variables_;
     variables_[name] = value;
     EXPECT_NE(read()->name, one.name) << name;
@@ -313,9 +315,8 @@ TEST_F(AStepKey, what_another_step_left_under_this_name_is_replaced) {
 }
 
 TEST_F(AStepKey, a_wait_in_vain_names_the_file_and_what_to_do) {
-  EXPECT_THAT(failure_to_wait(),
-              AllOf(HasSubstr(file_.string()), HasSubstr("PP_JOIN_TIMEOUT"),
-                    HasSubstr("PP_SLURM_FOLDER"), HasSubstr("PP_KEY_FILE")));
+  EXPECT_THAT(failure_to_wait(), AllOf(HasSubstr(file_.string()), HasSubstr("PP_JOIN_TIMEOUT"),
+                                       HasSubstr("PP_SLURM_FOLDER"), HasSubstr("PP_KEY_FILE")));
 }
 
 TEST_F(AStepKey, a_file_that_others_can_read_is_no_key_of_ours) {

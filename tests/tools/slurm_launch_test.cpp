@@ -74,11 +74,11 @@ TEST_F(InAnAllocation, what_was_said_to_pp_launch_reaches_every_node) {
 }
 
 TEST_F(InAnAllocation, what_was_not_said_is_left_to_the_nodes) {
-  EXPECT_THAT(launch()->environment,
-              AllOf(Contains("PP_WORKERS=9"), Not(Contains(StartsWith("PP_ROLE="))),
-                    Not(Contains(StartsWith("PP_LISTEN="))),
-                    Not(Contains(StartsWith("PP_KEY_FILE="))),
-                    Not(Contains(StartsWith("SLURM_CPUS_PER_TASK=")))));
+  EXPECT_THAT(
+      launch()->environment,
+      AllOf(Contains("PP_WORKERS=9"), Not(Contains(StartsWith("PP_ROLE="))),
+            Not(Contains(StartsWith("PP_LISTEN="))), Not(Contains(StartsWith("PP_KEY_FILE="))),
+            Not(Contains(StartsWith("SLURM_CPUS_PER_TASK=")))));
 }
 
 TEST_F(InAnAllocation, outside_of_one_nothing_is_done) {
