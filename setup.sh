@@ -4,6 +4,7 @@
 #   ./setup.sh          what the libraries, programs, tests and benchmarks need
 #   ./setup.sh --all    and what the builds with clang-19 need besides (ThreadSanitizer's symbols, clang-tidy), and the tests of the
 #                       Debian packages and Kubernetes manifests (lintian, a fresh Debian, zsh)
+#   ./setup.sh --slurm  and a Slurm, for the tests that start one; its services need not run, and the tests leave them alone
 #   ./setup.sh --peers  and the systems that pp-bench measures pp beside, which it skips by name where they are missing
 set -euo pipefail
 
@@ -19,7 +20,8 @@ case "${1:-}" in
   "") ;;
   --all) packages+=(llvm-19 clang-tidy-19 lintian mmdebstrap zsh groff python3-kubernetes python3-yaml) ;;
   --peers) packages+=(openmpi-bin libopenmpi-dev python3 python3-distributed) ;;
-  *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  --slurm) packages+=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins) ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 
 release=$(. /etc/os-release 2>/dev/null && echo "${ID:-}${VERSION_ID:-}") || release=

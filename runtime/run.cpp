@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <pp/runtime.hpp>
+#include <pp/slurm_address.hpp>
 #include <pp/usable_cores.hpp>
 #include <string>
 #include <string_view>
@@ -189,6 +190,10 @@ struct SlurmTask {
     if (!step) return std::nullopt;
     step->complete(options, usable_cores());
     SlurmTask task{std::move(*step), {}};
+    if (options.peers.size() == 1) {
+      if (const auto address = discovery::slurm_address(options.peers.front().host))
+        options.peers.front().host = *address;
+    }
     if (!options.key_file.empty()) return task;
     if (options.slurm_folder.empty()) {
       options.slurm_folder = runtime::StepKey::usual_folder(std::getenv("HOME"));

@@ -70,7 +70,7 @@ void Slurm::write_files(int nodes) const {
   std::ofstream hosts(folder_ / "hosts");
   hosts << "127.0.0.1 localhost\n";
   for (int i = 0; i <= nodes; ++i) {
-    hosts << hosts_.address(i) << " n" << i << '\n';
+    if (i < nodes) hosts << hosts_.address(i) << " n" << i << '\n';
     std::filesystem::create_directory(folder_ / ("spool-n" + std::to_string(i)));
   }
   // Where no cgroups are mounted slurmd would look for some, to choose between their versions.
@@ -81,9 +81,13 @@ void Slurm::write_files(int nodes) const {
       << "\nSlurmctldPidFile=" << folder_ / "slurmctld.pid"
       << "\nSlurmdPidFile=" << folder_ / "slurmd-%n.pid"
       << "\nSlurmctldLogFile=" << folder_ / "slurmctld.log"
-      << "\nSlurmdLogFile=" << folder_ / "slurmd-%n.log"
-      << "\nNodeName=n[1-" << nodes << "] CPUs=2 RealMemory=100 State=UNKNOWN"
-      << "\nPartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n";
+      << "\nSlurmdLogFile=" << folder_ / "slurmd-%n.log" << '\n';
+  std::ofstream more(folder_ / "slurm.conf", std::ios::app);
+  for (int i = 1; i <= nodes; ++i) {
+    more << "NodeName=n" << i << " NodeAddr=" << hosts_.address(i)
+         << " CPUs=2 RealMemory=100 State=UNKNOWN\n";
+  }
+  more << "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n";
 }
 
 // A host has a name and /etc/hosts of its own. What is mounted there ends with the program.

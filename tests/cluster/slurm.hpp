@@ -11,7 +11,8 @@
 namespace pp::test {
 
 // Debian's packages slurmctld, slurmd and slurm-client, started by hand in a folder of their own:
-// host n0 has the controller, n1, n2, ... are the nodes, each with 2 CPUs. They trust everybody who
+// host n0 has the controller, n1, n2, ... are the nodes, each with 2 CPUs;
+// the last one's name is known to Slurm alone, not to the hosts. They trust everybody who
 // reaches them (auth/none), which is nobody but the test: each is a network namespace.
 //
 //   Slurm slurm(3);

@@ -31,7 +31,8 @@ class OnSlurm : public Cluster {
   }
   // Whatever a test did, the next one finds nothing of it.
   void TearDown() override {
-    if (slurm_) EXPECT_THAT(keys(), IsEmpty());
+    if (!slurm_) return;
+    EXPECT_THAT(keys(), IsEmpty());
   }
 
   using Words = std::vector<std::string>;
@@ -89,6 +90,12 @@ TEST_F(OnSlurm, two_steps_run_side_by_side_on_the_same_hosts) {
   EXPECT_EQ(ask(one, "nodes"), "nodes 2");
   one.close_input();
   EXPECT_EQ(one.wait(), 0) << one.err();
+}
+
+TEST_F(OnSlurm, a_driver_is_found_where_only_slurm_knows_the_name_of_its_host) {
+  Process run(srun({"-w", "n3", "-n2"}, {SUM_PRIMES_PROGRAM}), slurm_->setting());
+  EXPECT_EQ(run.wait(), 0) << run.err();
+  expect_sums(run, "2");
 }
 
 TEST_F(OnSlurm, a_single_task_is_a_program_alone) {

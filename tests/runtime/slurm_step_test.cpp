@@ -13,6 +13,7 @@
 #include <map>
 #include <pp/cluster_key.hpp>
 #include <pp/error.hpp>
+#include <pp/slurm_address.hpp>
 #include <thread>
 
 #include "step_key.hpp"
@@ -235,6 +236,23 @@ TEST_F(AStep, a_worker_begins_to_leave_in_time_but_not_in_the_middle_of_a_short_
   EXPECT_EQ(SlurmStep::time_to_leave(seconds(3600), seconds(25)), seconds(25));
   EXPECT_EQ(SlurmStep::time_to_leave(seconds(60), seconds(25)), seconds(15));
   EXPECT_EQ(SlurmStep::time_to_leave(seconds(-5), seconds(25)), seconds(0));
+}
+
+TEST(SlurmAddress, is_read_from_what_scontrol_prints) {
+  EXPECT_EQ(discovery::node_address_in(
+                "NodeName=n1 Arch=x86_64 NodeAddr=10.1.2.3 NodeHostName=n1 Port=6818"),
+            "10.1.2.3");
+  EXPECT_EQ(discovery::node_address_in("NodeAddr=fd00::3\n"), "fd00::3");
+  for (const char* text :
+       {"", "Node n1 not found", "NodeAddr=", "NodeAddr= x", "NodeAddr=a;b", "NodeAddr=\x1b[31m"}) {
+    EXPECT_EQ(discovery::node_address_in(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(discovery::node_address_in("NodeAddr=" + std::string(256, 'a')), std::nullopt);
+}
+
+TEST(SlurmAddress, is_not_asked_for_where_the_name_serves) {
+  EXPECT_EQ(discovery::slurm_address("127.0.0.1"), std::nullopt);
+  EXPECT_EQ(discovery::slurm_address("--version"), std::nullopt);
 }
 
 class AStepKey : public testing::Test {

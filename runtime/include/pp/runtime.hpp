@@ -284,7 +284,8 @@ bool work_wanted() noexcept;
 // A program's main: workers serve inside run() and never see `body`; the driver gets a Runtime.
 // Returns the process's exit code: what body returned (0 if it returns nothing), 1 with a sentence
 // on stderr when it threw, 3 when Options::nodes nodes were not there in time. `argc` and `argv`
-// belong to the program and are not looked at.
+// belong to the program and are not looked at. In a task of a Slurm step (see Options::slurm) it
+// fills in what the options leave open.
 //   int main(int argc, char** argv) { return pp::run(argc, argv, [](pp::Runtime& rt) { ... }); }
 int run(int argc, char** argv, const std::function<int(Runtime&)>& body);
 int run(int argc, char** argv, const std::function<int(Runtime&)>& body, const Options& options);
