@@ -273,12 +273,18 @@ int drive(Runtime& rt, const Options& options, std::optional<SlurmTask>& task, r
 // what it always does.
 class LetsWorkersLeave {
  public:
-  LetsWorkersLeave(const Runtime& rt, const Options& options, const SlurmTask& task)
-      : on_bell_(bell_, [&rt, limit = options.drain, key = key_of(task)] {
+  LetsWorkersLeave(const runtime::Courier& courier, const Options& options, const SlurmTask& task)
+      : on_bell_(bell_, [&courier, limit = options.drain, key = key_of(task)] {
           constexpr std::chrono::seconds kGoodbyes{2};
           const auto until = runtime::Clock::now() + limit + kGoodbyes;
-          while (!rt.nodes().empty() && runtime::Clock::now() < until)
+          // Who has said that it leaves is no node of ours any more, but may still run our jobs.
+          const auto somebody = [&] {
+            return !courier.nodes().empty() || courier.open_loans() > 0;
+          };
+          while (somebody() && runtime::Clock::now() < until)
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          // The last results have come home; whoever waits for them writes them down.
+          std::this_thread::sleep_for(std::chrono::milliseconds(100));
           if (!key.empty()) unlink(key.c_str());
           kill(getpid(), SIGTERM);
         }) {}
@@ -339,7 +345,8 @@ int run(int, char**, const std::function<int(Runtime&)>& body, const Options& gi
       Runtime rt(std::move(node));
       const StateOnSignal::Of state(whole);
       std::optional<LetsWorkersLeave> lets_workers_leave;
-      if (task && LetsWorkersLeave::wanted()) lets_workers_leave.emplace(rt, options, *task);
+      if (task && whole.courier() != nullptr && LetsWorkersLeave::wanted())
+        lets_workers_leave.emplace(*whole.courier(), options, *task);
       code = drive(rt, options, task, log, body);
     }
   } catch (const std::exception& error) {
