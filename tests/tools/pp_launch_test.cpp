@@ -564,7 +564,8 @@ struct Line {
 
 TEST(PpLaunchCommandLine, answers_nonsense_with_one_sentence_and_code_2) {
   const std::vector<Line> lines = {
-      {{}, "--nodes is required"},
+      {{}, "no program was named"},
+      {{"./app"}, "--nodes is required"},
       {{"-n", "0", "--", "true"}, "not in range"},
       {{"-n", "many", "--", "true"}, "not in range"},
       {{"-n", "2"}, "no program was named"},
