@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 // The names in a node list are Slurm's own; as a rule they are those of the hosts, too. Where the
@@ -17,3 +19,5 @@ std::optional<std::string> slurm_address(const std::string& host);
 std::optional<std::string> node_address_in(std::string_view text);
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp::discovery {
 
 // Reads what Slurm writes into SLURM_STEP_NODELIST, so that nobody has to ask its controller:
@@ -29,3 +31,5 @@ inline constexpr std::size_t kLongestSlurmNode = 255;
 inline constexpr std::size_t kLongestSlurmList = std::size_t{1} << 20;
 
 }  // namespace pp::discovery
+
+#pragma GCC visibility pop
