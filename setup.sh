@@ -14,6 +14,7 @@ packages=(
   libcereal-dev libboost1.81-dev libspdlog-dev libfmt-dev libcli11-dev libpng-dev
   libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev iproute2 doxygen   # to test and measure
   dpkg-dev                                                               # to make the Debian packages
+  openssh-client openssh-server nftables                                 # hosts of the tests, each with an sshd
   clang-19 libclang-rt-19-dev                                            # to fuzz (libFuzzer)
 )
 case "${1:-}" in

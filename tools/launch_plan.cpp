@@ -9,16 +9,17 @@ namespace pp::tools {
 namespace {
 
 // What the launch decides, and would be a wrong answer if it were inherited.
-constexpr std::array<std::string_view, 12> kOurs = {
-    "PP_ROLE",    "PP_LISTEN", "PP_KEY_FILE",  "PP_NODES",     "PP_JOIN_TIMEOUT", "PP_PEERS",
-    "PP_WORKERS", "PP_LAUNCH", "PP_REPORT_FD", "PP_BLACK_BOX", "PP_JOBLOG",       "PP_RESUME"};
+constexpr std::array<std::string_view, 13> kOurs = {
+    "PP_ROLE",   "PP_LISTEN",  "PP_KEY_FILE",   "PP_NODES",     "PP_JOIN_TIMEOUT",
+    "PP_PEERS",  "PP_WORKERS", "PP_LAUNCH",     "PP_REPORT_FD", "PP_BLACK_BOX",
+    "PP_JOBLOG", "PP_RESUME",  "PP_LAUNCH_NODE"};
 
-bool is_ours(std::string_view variable) {
+}  // namespace
+
+bool is_set_by_launch(std::string_view variable) {
   return std::find(kOurs.begin(), kOurs.end(), variable.substr(0, variable.find('='))) !=
          kOurs.end();
 }
-
-}  // namespace
 
 std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
                                           std::string_view launch, std::string_view driver_address,
@@ -26,7 +27,7 @@ std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
                                           const std::vector<std::string>& inherited) {
   std::vector<std::string> environment;
   std::copy_if(inherited.begin(), inherited.end(), std::back_inserter(environment),
-               [](const std::string& variable) { return !is_ours(variable); });
+               [](const std::string& variable) { return !is_set_by_launch(variable); });
   const auto set = [&](std::string name, std::string_view value) {
     environment.push_back(std::move(name) + "=" + std::string(value));
   };
@@ -43,7 +44,7 @@ std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
   set("PP_LISTEN", driver ? plan.listen : plan.listen.substr(0, plan.listen.rfind(':')) + ":0");
   set("PP_KEY_FILE", plan.key_file.string());
   if (driver) {
-    set("PP_NODES", std::to_string(plan.nodes));
+    set("PP_NODES", std::to_string(plan.begin_with != 0 ? plan.begin_with : plan.nodes));
     set("PP_JOIN_TIMEOUT", std::to_string(plan.join_limit.count()));
   } else {
     set("PP_PEERS", driver_address);

@@ -11,6 +11,7 @@ namespace pp::tools {
 
 struct LaunchPlan {
   unsigned nodes = 1;
+  unsigned begin_with = 0;  // the driver waits for so many nodes; 0: for all
   unsigned workers = 0;  // per node; 0: the usable cores are shared out evenly, at least one each
   std::filesystem::path key_file;  // empty: a key of this launch's own
   std::chrono::seconds join_limit{30};
@@ -50,6 +51,9 @@ std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
                                           std::string_view launch, std::string_view driver_address,
                                           Inherited descriptors,
                                           const std::vector<std::string>& inherited);
+
+// Whether the launch itself sets that variable ("PP_ROLE" or "PP_ROLE=worker").
+bool is_set_by_launch(std::string_view variable);
 
 // 32 random hexadecimal digits.
 std::string fresh_launch_id();

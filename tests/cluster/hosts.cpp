@@ -60,11 +60,17 @@ std::optional<pid_t> maker(std::string_view name) {
 
 bool lives(pid_t pid) { return ::kill(pid, 0) == 0 || errno != ESRCH; }
 
-void kill_all_in(const std::string& name) {
+std::vector<pid_t> all_in(const std::string& name) {
   Process run({"ip", "netns", "pids", name});
   run.wait();
-  std::istringstream pids(run.out());
-  for (pid_t pid = 0; pids >> pid;) ::kill(pid, SIGKILL);
+  std::istringstream out(run.out());
+  std::vector<pid_t> pids;
+  for (pid_t pid = 0; out >> pid;) pids.push_back(pid);
+  return pids;
+}
+
+void kill_all_in(const std::string& name) {
+  for (const pid_t pid : all_in(name)) ::kill(pid, SIGKILL);
 }
 
 int given_names = 0;
@@ -187,6 +193,8 @@ std::vector<std::string> Hosts::on(int host, const std::vector<std::string>& pro
   append(words, program);
   return words;
 }
+
+std::vector<pid_t> Hosts::pids(int host) const { return all_in(hosts_.at(host)); }
 
 std::string Hosts::address(int host) const { return numbered("10.231.7.", host + 1); }
 std::string Hosts::address_v6(int host) const { return numbered("fd00:231:7::", host + 1); }

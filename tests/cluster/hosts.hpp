@@ -1,6 +1,8 @@
 // Hosts: several hosts on one machine, joined by a bridge.
 #pragma once
 
+#include <sys/types.h>
+
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -35,6 +37,9 @@ class Hosts {
   // The command that runs a program on that host, 0 to count() - 1. It becomes the program: the
   // process id of the one is that of the other.
   std::vector<std::string> on(int host, const std::vector<std::string>& program) const;
+
+  // All that run there.
+  std::vector<pid_t> pids(int host) const;
 
   // Of eth0; usable at once. The network of each host is 10.231.7.0/24 and fd00:231:7::/64.
   std::string address(int host) const;
