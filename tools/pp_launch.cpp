@@ -32,6 +32,12 @@ namespace {
 
 constexpr int kUsage = 2;  // exit code: the command line makes no sense
 
+// These would be passed over in silence where all nodes run on this machine.
+constexpr const char* kAboutHosts[] = {"--min-nodes",       "--driver-workers", "--env",
+                                       "--workdir",         "--key-on-hosts",   "--ssh",
+                                       "--connect-timeout", "--timeout",        "--stage",
+                                       "--stage-cache",     "--stage-limit",    "--dry-run"};
+
 // A host that is reached has joined by then, or something is in the way.
 constexpr std::chrono::seconds kHostJoinLimit{15};
 
@@ -410,10 +416,12 @@ int main(int argc, char** argv) {
         "hosts, the driver runs here with --driver-workers",
         kUsage);
   }
-  if (dry_run && (nodes->count() > 0 || !hosts.name_hosts()))
-    return complain("--dry-run is about hosts, expected -H or --hostfile", kUsage);
   // -n overrules what the environment says of hosts.
   const bool far = nodes->count() == 0 && hosts.name_hosts();
+  for (const char* option : kAboutHosts) {
+    if (!far && on_command_line(app.get_option(option)))
+      return complain(std::string(option) + " is about hosts, expected -H or --hostfile", kUsage);
+  }
   std::optional<pp::tools::HostPlan> host_plan;
   try {
     if (far) {

@@ -566,6 +566,10 @@ TEST(PpLaunchCommandLine, answers_nonsense_with_one_sentence_and_code_2) {
   const std::vector<Line> lines = {
       {{}, "no program was named"},
       {{"./app"}, "--nodes is required"},
+      {{"-n", "2", "--timeout", "5", "./app"},
+       "--timeout is about hosts, expected -H or --hostfile"},
+      {{"-n", "2", "--stage", "./app"}, "--stage is about hosts"},
+      {{"--dry-run", "./app"}, "--dry-run is about hosts"},
       {{"-n", "0", "--", "true"}, "not in range"},
       {{"-n", "many", "--", "true"}, "not in range"},
       {{"-n", "2"}, "no program was named"},
