@@ -378,11 +378,12 @@ void Courier::tell_load(Clock::time_point now) {
   const messages::Load load = full_load();
   messages::Load word = load;
   if (ask) word.ask = board_.lock()->asked;
-  const messages::Encoded message = messages::encode(word);
+  std::optional<messages::Encoded> message;  // an idle node has none
   for (auto& [session, record] : peers_) {
     if (record.resting || (!ask && record.told_load == load)) continue;
     record.told_load = load;
-    say(session, message);
+    if (!message) message = messages::encode(word);
+    say(session, *message);
   }
 }
 
