@@ -25,7 +25,7 @@ struct ContentHash {
 // Takes bytes a part at a time. One thread.
 class ContentHasher {
  public:
-  static constexpr std::size_t kLeafBytes = 32 * 1024;
+  static constexpr std::size_t kLeafBytes = 8 * 1024;
 
   // Parts of a multiple of 8 * kLeafBytes are taken without a copy, and fastest.
   void add(std::span<const std::byte> part);
