@@ -21,6 +21,7 @@ struct Conversation {
   enum class Stage {
     kLookingUp,   // a host name is being resolved
     kConnecting,  // TCP is
+    kHeld,        // unproven; waits until the fabric is open, or is known not to be
     kHandshake,   // unproven
     kParked,      // unproven; waits until another dial between the two nodes is decided (rule 18)
     kRefused,     // our last word is on its way; waits for the peer to close
@@ -47,7 +48,8 @@ struct Conversation {
   bool ended = false;            // end of file or an error on the control connection
 
   std::unique_ptr<Handshake> handshake;
-  std::uint64_t floods = 0;  // Counters::floods when it began: the fabric it names is still there
+  std::uint64_t floods =
+      0;  // Counters::floods when that began: is the fabric it names still there?
 
   SessionId id{};
   std::uint64_t number = 0;  // on the wire: `slot` in the low half, random bits in the high one
@@ -58,15 +60,16 @@ struct Conversation {
   std::unique_ptr<MemoryLane> memory;
   Secret memory_token;               // of the listener's: what its caller has to show
   Time bell_ended_at = Time::max();  // the peer has closed its end of the lane
-  std::string fabric_error;  // what on_send_failed said
-  bool dirty = false;        // in the list of those to flush
+  std::string fabric_error;          // what on_send_failed said
+  bool dirty = false;                // in the list of those to flush
   bool finished_writing = false;
   std::string hang_up_why;
   bool abandoned = false;                           // left without a word: nothing is said any more
   std::vector<std::vector<std::byte>> early_words;  // came before on_up was called
 
   bool unproven() const {
-    return stage == Stage::kHandshake || stage == Stage::kParked || stage == Stage::kRefused;
+    return stage == Stage::kHeld || stage == Stage::kHandshake || stage == Stage::kParked ||
+           stage == Stage::kRefused;
   }
   bool carries() const {
     return stage == Stage::kOpening || stage == Stage::kUp || stage == Stage::kLeaving;

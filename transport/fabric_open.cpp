@@ -24,20 +24,6 @@ constexpr std::size_t kReceiveBytes = 256 * 1024;
 constexpr std::size_t kAllReceiveBytes = kReceiveBuffers * kReceiveBytes;
 constexpr std::size_t kSendBuffers = 512;
 
-// All of these are read in the first fi_getinfo of the process and never again (seen by watching
-// getenv; fabric_test opens a second endpoint without them and connects it to the first: rxm would
-// refuse a peer with another buffer size). A program that calls libfabric before us must set them
-// itself. PSM's library reads the last one in its constructor, when libfabric is loaded.
-constexpr Undisturbed::Variable kEnvironment[] = {
-    {"FI_OFI_RXM_BUFFER_SIZE", "8192"},           // the eager limit = kMaxFrame
-    {"FI_OFI_RXM_CM_PROGRESS_INTERVAL", "1000"},  // us; 10 ms delay each step of a connection
-    {"FI_OFI_RXM_MSG_RX_SIZE", "512"},            // 11 MB an endpoint instead of 71
-    {"FI_AV_REMOVE_CLEANUP", "1"},                // removing a peer gives up what is queued for it
-    {"FI_MR_CACHE_MONITOR", "disabled"},          // we register long-lived pools: nothing to watch
-    {"IPATH_NO_BACKTRACE", "1"},                  // no signal handlers, no *.btr files
-};
-static_assert(Fabric::kMaxFrame == 8192, "the text of FI_OFI_RXM_BUFFER_SIZE says so too");
-
 // Makes an object by a call that fills in where it is.
 template <typename T, typename Make>
 int made(Owned<T>& object, const Make& make) {
@@ -76,14 +62,10 @@ Fabric::Endpoint::Endpoint(const Options& wanted)
     free_sends.push_back(&sends[i]);
   }
 
-  // libfabric reads its variables once per process, so the first endpoint sets them for all.
+  // One at a time: signal handlers are the process's.
   static std::mutex opening;
-  static bool environment_read = false;
   const std::lock_guard lock(opening);
-  std::span<const Undisturbed::Variable> variables = kEnvironment;
-  if (environment_read) variables = {};
-  const Undisturbed undisturbed(variables);
-  environment_read = true;
+  const Undisturbed undisturbed;
   // Its own memory is no endpoint's.
   library = options.library == nullptr ? &Libfabric::library() : options.library;
   ::getrandom(&last_exposure, sizeof last_exposure, 0);

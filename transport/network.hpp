@@ -10,6 +10,7 @@
 
 #include "conversation.hpp"
 #include "fabric.hpp"
+#include "fabric_loader.hpp"
 #include "gate.hpp"
 #include "memory_door.hpp"
 #include "poller.hpp"
@@ -54,6 +55,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
       Poller::kReserved - 4;  // whoever watches it looks itself
   static constexpr std::uint64_t kDoorTag = Poller::kReserved - 5;
   static constexpr std::uint64_t kCallersTag = Poller::kReserved - 6;
+  static constexpr std::uint64_t kLoaderTag = Poller::kReserved - 7;
   static constexpr std::uint64_t kBellBit = std::uint64_t{1} << 32;  // beside a conversation's slot
 
   // ---- network_transport.cpp
@@ -79,6 +81,7 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   void take_lookups();
   void connect_next(Conversation& c, ConnectFailure failure);
   void take_connected(Conversation& c);
+  void begin_handshake(Conversation& c);
   void take_strangers();
   void refuse_at_the_door(Listener::Accepted& accepted, Gate::Entry entry);
   void pause_listening(bool pause);
@@ -128,6 +131,9 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   // ---- network_fabric.cpp
   void open_fabric();
   void open_first_fabric();
+  bool waits_for_fabric(const Conversation& c);
+  void take_loaded();
+  void settle_without_fabric(std::string_view why);
   void tell_fabric_news();
   Time fabric_nap_ends();
   bool fabric_due() const;
@@ -170,6 +176,8 @@ class NetworkTransport final : public Transport, private FabricHandler, private 
   Poller poller_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Fabric> fabric_;
+  bool fabric_unopened_ = false;  // it is opened for the first one who may have a use for it
+  std::unique_ptr<FabricLoader> fabric_loader_;  // under way
   Fabric::Options fabric_options_;
   RateLimit reopenings_;
   Time next_look_at_callers_{};

@@ -118,18 +118,12 @@ void NetworkTransport::take_connected(Conversation& c) {
     return;
   }
   poller_.change(c.connecting->get(), c.slot, true, false);
+  poller_.remove(c.connecting->get());
   c.connection.emplace(std::move(*c.connecting));
   c.connecting.reset();
-  c.stage = Stage::kHandshake;
   c.deadline = now_ + options_.limits.handshake;
   due(c.deadline);
-  number_session(c);
-  Hello own = hello();
-  own.session = c.number;
-  own.wanted = fabric_ != nullptr && over_fabrics_interface(c) ? DataChannel::kFabric
-                                                               : DataChannel::kControl;
-  c.handshake = std::make_unique<Handshake>(key_, Handshake::Role::kDialler, std::move(own));
-  advance(c);
+  begin_handshake(c);
 }
 
 void NetworkTransport::dial_failed(Conversation& c, DialFailure failure, std::string_view why) {
@@ -137,6 +131,25 @@ void NetworkTransport::dial_failed(Conversation& c, DialFailure failure, std::st
   drop(c);
   ++handled_;
   handler_->on_dial_failed(address, failure, why);
+}
+
+// What we say first names our fabric.
+void NetworkTransport::begin_handshake(Conversation& c) {
+  c.stage = Stage::kHeld;
+  if (waits_for_fabric(c)) return;
+  c.stage = Stage::kHandshake;
+  Hello own = hello();
+  if (c.dialled) {
+    number_session(c);
+    own.session = c.number;
+    own.wanted = fabric_ != nullptr && over_fabrics_interface(c) ? DataChannel::kFabric
+                                                                 : DataChannel::kControl;
+  }
+  const auto role = c.dialled ? Handshake::Role::kDialler : Handshake::Role::kListener;
+  c.handshake = std::make_unique<Handshake>(key_, role, std::move(own));
+  c.floods = counters_.floods;
+  poller_.add(c.connection->fd(), c.slot, true, false);
+  advance(c);  // a listener's first message is usually there already
 }
 
 // ---- the door
@@ -157,9 +170,7 @@ void NetworkTransport::take_strangers() {
     c.deadline = now_ + options_.limits.handshake;
     due(c.deadline);
     c.connection.emplace(std::move(accepted->descriptor));
-    c.handshake = std::make_unique<Handshake>(key_, Handshake::Role::kListener, hello());
-    poller_.add(c.connection->fd(), c.slot, true, false);
-    advance(c);  // its first message is usually there already
+    begin_handshake(c);
   }
   pause_listening(true);
   due(gate_.until(now_));

@@ -35,8 +35,46 @@ void NetworkTransport::open_first_fabric() {
                    "', because better ones did not open: " + fabric_->passed_over();
   } catch (const NoFabricError& error) {
     if (error.lack == NoFabricError::Lack::kProvider && options_.fabric != "auto") throw;
-    fabric_news_ = std::string("data goes by the control connections: ") + error.what();
+    settle_without_fabric(error.what());
   }
+}
+
+// Whether it must be opened before anything is said to this one, who may be on another host. On
+// this one data goes through memory, and a node whose peers are all here never loads libfabric,
+// which costs as much time as all else and twice the memory.
+bool NetworkTransport::waits_for_fabric(const Conversation& c) {
+  if (!fabric_unopened_ || !over_fabrics_interface(c)) return false;
+  if (door_ != nullptr && local_address_of(c.connection->fd()) == c.remote.host) return false;
+  if (fabric_loader_ != nullptr) return true;
+  try {
+    fabric_loader_ = std::make_unique<FabricLoader>();
+    poller_.add(fabric_loader_->fd(), kLoaderTag, true, false);
+    return true;
+  } catch (const Error& error) {
+    settle_without_fabric(error.what());
+    return false;
+  }
+}
+
+void NetworkTransport::take_loaded() {
+  poller_.remove(fabric_loader_->fd());
+  fabric_loader_.reset();
+  fabric_unopened_ = false;
+  try {
+    open_first_fabric();
+  } catch (const Error& error) {
+    settle_without_fabric(error.what());
+  }
+  if (!fabric_news_.empty()) tell_fabric_news();
+  for (std::size_t i = 0; i < conversations_.size(); ++i) {  // a handler may add to it
+    Conversation* const c = conversations_[i].get();
+    if (c != nullptr && c->stage == Stage::kHeld) begin_handshake(*c);
+  }
+}
+
+void NetworkTransport::settle_without_fabric(std::string_view why) {
+  fabric_unopened_ = false;
+  fabric_news_ = "data goes by the control connections: " + std::string(why);
 }
 
 void NetworkTransport::tell_fabric_news() {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "network.hpp"
+#include "undisturbed.hpp"
 
 namespace pp::transport {
 namespace {
@@ -116,7 +117,10 @@ void NetworkTransport::listen() {
   if (fabric_options_.port == 0 && options_.listen.port != 0)
     fabric_options_.port = static_cast<std::uint16_t>(options_.listen.port + 1);
   fabric_options_.library = options_.libfabric;
-  open_first_fabric();
+  keep_psm_from_signals();
+  // Who names a provider wants to know at once whether it opens.
+  fabric_unopened_ = options_.fabric == "auto" && options_.libfabric == nullptr;
+  if (!fabric_unopened_) open_first_fabric();
 }
 
 // The address over which the first contact came goes in front of those that nobody has tried.
@@ -266,6 +270,8 @@ void NetworkTransport::take_events() {
       take_lookups();
     } else if (event.tag == kFabricTag) {
       next_fabric_poll_ = {};
+    } else if (event.tag == kLoaderTag) {
+      take_loaded();
     } else if (event.tag == kOutsideTag) {
       outside_readable_ = !told;
     } else if (event.tag == kDoorTag) {
@@ -345,7 +351,6 @@ Conversation& NetworkTransport::begin_conversation(bool dialled) {
   conversations_[slot] = std::make_unique<Conversation>();
   conversations_[slot]->slot = slot;
   conversations_[slot]->dialled = dialled;
-  conversations_[slot]->floods = counters_.floods;
   return *conversations_[slot];
 }
 

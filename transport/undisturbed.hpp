@@ -1,5 +1,4 @@
-// Undisturbed: hands signal handlers and environment back as they were after a library has helped
-// itself to both.
+// Undisturbed: hands signal handlers back as they were after a library has helped itself to them.
 #pragma once
 
 #include <dlfcn.h>
@@ -8,10 +7,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
-#include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace pp::transport {
 
@@ -19,10 +15,13 @@ namespace pp::transport {
 inline constexpr std::array<int, 6> kTakenSignals = {SIGINT, SIGILL,  SIGABRT,
                                                      SIGBUS, SIGSEGV, SIGTERM};
 
-// True when this handler lies in one of the PSM libraries: their constructor installs it as soon as
-// libfabric is loaded. It writes a *.btr file into the working directory and ends the
-// process, and nobody asked for it.
-inline bool belongs_to_psm(const struct sigaction& action) {
+// The constructor of PSM's library takes them over as soon as libfabric is loaded, to write a *.btr
+// file into the working directory and end the process, unless it finds this in the environment. To
+// be called before other threads read that: setenv has no lock.
+inline void keep_psm_from_signals() { ::setenv("IPATH_NO_BACKTRACE", "1", 0); }
+
+// True when this handler lies in libfabric or one of the PSM libraries.
+inline bool belongs_to_fabric(const struct sigaction& action) {
   void* code = nullptr;
   if ((action.sa_flags & SA_SIGINFO) != 0) {
     code = reinterpret_cast<void*>(action.sa_sigaction);
@@ -33,53 +32,39 @@ inline bool belongs_to_psm(const struct sigaction& action) {
   if (code == nullptr || dladdr(code, &where) == 0 || where.dli_fname == nullptr) return false;
   const std::string_view path = where.dli_fname;
   const std::string_view file = path.substr(path.rfind('/') + 1);  // npos + 1 == 0
-  return file.starts_with("libinfinipath") || file.starts_with("libpsm");
+  return file.starts_with("libinfinipath") || file.starts_with("libpsm") ||
+         file.starts_with("libfabric");
 }
 
-// Puts PSM's handlers back to the default (what they had replaced cannot be found out any more); a
-// handler that is anybody else's stays. Safe to call at any time.
-inline void drop_psm_signal_handlers() {
-  for (const int signal : kTakenSignals) {
-    struct sigaction now {};
-    if (sigaction(signal, nullptr, &now) != 0 || !belongs_to_psm(now)) continue;
-    struct sigaction normal {};
-    normal.sa_handler = SIG_DFL;
-    sigaction(signal, &normal, nullptr);
-  }
-}
-
-// From construction to destruction the given variables are set, unless the user has set them; then
-// signal handlers and environment are as they were (but for PSM's handlers, which are dropped).
-// REQUIRES: no other thread reads or writes the environment meanwhile; setenv has no lock.
+// At destruction, signals that have got a handler of those libraries meanwhile have again what they
+// had at construction (the default, where that was one of these, too). A handler that is anybody
+// else's stays: other threads may install theirs at any time.
 class Undisturbed {
  public:
-  struct Variable {
-    const char* name;
-    const char* value;
-  };
-
-  explicit Undisturbed(std::span<const Variable> variables) {
-    drop_psm_signal_handlers();
+  Undisturbed() {
     for (std::size_t i = 0; i < kTakenSignals.size(); ++i) {
-      sigaction(kTakenSignals[i], nullptr, &handlers_[i]);
-    }
-    for (const Variable& variable : variables) {
-      if (std::getenv(variable.name) != nullptr) continue;
-      if (setenv(variable.name, variable.value, 0) == 0) ours_.emplace_back(variable.name);
+      sigaction(kTakenSignals[i], nullptr, &before_[i]);
+      if (belongs_to_fabric(before_[i])) before_[i] = normal();
     }
   }
   ~Undisturbed() {
-    for (const std::string& name : ours_) unsetenv(name.c_str());
     for (std::size_t i = 0; i < kTakenSignals.size(); ++i) {
-      sigaction(kTakenSignals[i], &handlers_[i], nullptr);
+      struct sigaction now {};
+      if (sigaction(kTakenSignals[i], nullptr, &now) == 0 && belongs_to_fabric(now))
+        sigaction(kTakenSignals[i], &before_[i], nullptr);
     }
   }
   Undisturbed(const Undisturbed&) = delete;
   Undisturbed& operator=(const Undisturbed&) = delete;
 
  private:
-  std::array<struct sigaction, kTakenSignals.size()> handlers_{};
-  std::vector<std::string> ours_;
+  static struct sigaction normal() {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    return action;
+  }
+
+  std::array<struct sigaction, kTakenSignals.size()> before_{};
 };
 
 }  // namespace pp::transport

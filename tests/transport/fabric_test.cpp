@@ -382,7 +382,7 @@ TEST(Fabric, signal_handlers_and_environment_stay_the_users) {
   sigaction(SIGTERM, &old, nullptr);
   for (const int signal : kTakenSignals) {
     sigaction(signal, nullptr, &now);
-    EXPECT_FALSE(belongs_to_psm(now)) << signal;
+    EXPECT_FALSE(belongs_to_fabric(now)) << signal;
   }
 }
 

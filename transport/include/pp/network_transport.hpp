@@ -54,7 +54,8 @@ struct NetworkOptions {
   // of its own (verbs;ofi_rxm, efa, cxi, ...) before TCP's, and the control connection where none does. A
   // provider by name or by its core's ("verbs"): that one. "off": the same sealed frames on the control
   // connection and no fabric port open (protocol.md rule 28). Two nodes whose providers differ speak by
-  // the control connection.
+  // the control connection. "auto" opens the fabric when somebody comes who may be on another host (or
+  // shares no memory), on whom that waits: nodes of one host do not load libfabric.
   std::string fabric = "auto";
   // Whether nodes of the same user on this host are spoken to through memory that both map, if they
   // want it too; it comes before the fabric and before the control connection.
@@ -64,10 +65,12 @@ struct NetworkOptions {
   const Libfabric* libfabric = nullptr;        // null: the system's; tests put theirs in front of it
 };
 
-// Opens the control port and the fabric endpoint. (Where there is no shared memory to be had, it goes
+// Opens the control port, and the fabric endpoint unless that has time. (Where there is no shared memory to be had, it goes
 // without.) Throws pp::Error that names what was tried: an address in
 // use, an interface that does not exist (with those considered and why they were skipped), no provider.
-// The process's signal handlers and environment are as they were when this returns.
+// The process's signal handlers stay as they are, and its environment but for IPATH_NO_BACKTRACE=1,
+// which keeps a library that libfabric brings from taking them over. REQUIRES: no other thread reads
+// or writes the environment meanwhile.
 std::unique_ptr<Transport> open_network(ClusterKey key, NetworkOptions options);
 
 }  // namespace pp::transport
