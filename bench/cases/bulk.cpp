@@ -1,5 +1,6 @@
 // bulk: large arguments and large results, one at a time.
 #include <iostream>
+#include <utility>
 
 #include "bulk_rows.hpp"
 #include "lanes.hpp"
@@ -17,14 +18,19 @@ namespace {
 using Numbers = std::vector<std::uint64_t>;
 
 std::uint64_t take(const Numbers& numbers) { return numbers.size() + numbers.back(); }
-Numbers give(std::uint64_t count) { return Numbers(count, count); }
+
+// A result that was there before, as a yardstick's bytes are. Written and read by one job after the
+// other.
+Numbers ready;
+void get_ready(std::uint64_t count) { ready = Numbers(count, count); }
+Numbers give() { return std::move(ready); }
 
 // The limit of what can travel is a figure, too: the row has no value then.
-template <class Call>
+template <class... Calls>
 void emit_if_possible(const Arguments& arguments, const char* which, std::size_t bytes,
-                      const Call& call) {
+                      const Calls&... prepare_and_call) {
   try {
-    emit_bulk(arguments, which, bytes, call);
+    emit_bulk(arguments, which, bytes, prepare_and_call...);
   } catch (const std::exception& error) {
     std::cerr << which << " of " << bytes << " bytes: " << error.what() << '\n';
   }
@@ -36,14 +42,16 @@ int bulk_pp(const Arguments& arguments) {
     const JobOptions elsewhere{.where = Where::not_here()};
     for (const std::size_t bytes : bulk_sizes(arguments)) {
       const std::size_t count = bytes / sizeof(std::uint64_t);
-      Numbers numbers(count, 1);
-      // Another content each time: the same would be there already.
-      emit_if_possible(arguments, "argument", bytes, [&] {
-        ++numbers.front();
-        runtime.submit<take>(elsewhere, numbers).get();
-      });
-      emit_if_possible(arguments, "result", bytes,
-                       [&] { runtime.submit<give>(elsewhere, count).get(); });
+      // Moved into the job, as the yardsticks send what lies there. Another content each time: the
+      // same would be there already.
+      std::uint64_t turn = 0;
+      emit_if_possible(
+          arguments, "argument", bytes, [&] { return Numbers(count, ++turn); },
+          [&](Numbers numbers) { runtime.submit<take>(elsewhere, std::move(numbers)).get(); });
+      emit_if_possible(
+          arguments, "result", bytes,
+          [&] { return runtime.submit<get_ready>(elsewhere, count).get(), 0; },
+          [&](int) { runtime.submit<give>(elsewhere).get(); });
     }
   });
 }

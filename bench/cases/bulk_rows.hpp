@@ -20,11 +20,12 @@ inline std::vector<std::size_t> bulk_sizes(const Arguments& arguments) {
   return sizes;
 }
 
-// GB a second of calls that move so many bytes one way and wait for an answer.
-template <class Call>
+// GB a second of calls that move so many bytes one way and wait for an answer; each may be given
+// what `prepare` makes, which does not count.
+template <class... Calls>
 void emit_bulk(const Arguments& arguments, const std::string& which, std::size_t bytes,
-               const Call& call) {
-  const double seconds = typical_seconds(enough(arguments) / 4, call);
+               const Calls&... prepare_and_call) {
+  const double seconds = typical_seconds(enough(arguments) / 4, prepare_and_call...);
   for (const std::string& lane : lanes_of(arguments)) {
     const auto size = static_cast<double>(bytes);
     emit(Sample{which + ", " + bytes_text(size) + ", " + lane, "GB/s", size / seconds / 1e9, size,

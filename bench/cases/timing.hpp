@@ -20,15 +20,24 @@ double seconds_of(Call&& call) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Calls it once for nothing, then again and again for `enough` seconds, three times at least unless
-// that takes seconds: the median in seconds.
+// Hands what `prepare` makes to `call`, once for nothing, then again and again until the calls have
+// taken `enough` seconds, three times at least unless that takes seconds: the median of the calls
+// alone, in seconds.
+template <class Prepare, class Call>
+double typical_seconds(double enough, Prepare&& prepare, Call&& call) {
+  call(prepare());
+  std::vector<double> all;
+  for (double spent = 0; spent < enough || (all.size() < 3 && spent < 2); spent += all.back()) {
+    auto prepared = prepare();
+    all.push_back(seconds_of([&] { call(std::move(prepared)); }));
+  }
+  return spread_of(std::move(all))->median;
+}
+
 template <class Call>
 double typical_seconds(double enough, Call&& call) {
-  call();
-  std::vector<double> all;
-  for (double spent = 0; spent < enough || (all.size() < 3 && spent < 2); spent += all.back())
-    all.push_back(seconds_of(call));
-  return spread_of(std::move(all))->median;
+  return typical_seconds(
+      enough, [] { return 0; }, [&](int) { call(); });
 }
 
 // Seconds that are enough for one figure.
