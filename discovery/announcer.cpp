@@ -20,6 +20,8 @@ constexpr milliseconds kLongestAnswer{20};
 constexpr milliseconds kShortestPeriod{22'500}, kLongestPeriod{37'500};
 // One sentence about forgers a minute, whoever they are.
 constexpr double kForgeriesPerSecond = 1.0 / 60;
+// Foreign launchers that are answered; more than one a second are not.
+constexpr double kBurstOfQuestions = 8;
 
 }  // namespace
 
@@ -50,7 +52,7 @@ void Announcer::hear(std::span<const std::byte> datagram, std::string_view sourc
                      Time now, Discovery::Listener& listener) {
   const auto decoded = decode(datagram, key_, cluster_);
   if (const auto* refused = std::get_if<NoBeacon>(&decoded))
-    return refuse(*refused, source, now, listener);
+    return refuse(*refused, source, way, now, listener);
   const auto& beacon = std::get<Beacon>(decoded);
   if (self_ && beacon.node == self_->node) {
     ++counters_.own;
@@ -104,7 +106,7 @@ std::optional<Announcer::Saying> Announcer::leave() {
 
 Announcer::Saying Announcer::say(Beacon::Kind kind, const Ways& ways) {
   return {{kind, self_->node, self_->incarnation, ++sequence_, self_->name, self_->addresses,
-           self_->workers},
+           self_->workers, self_->daemon, self_->seeks},
           ways};
 }
 
@@ -172,7 +174,7 @@ void Announcer::owe_answer(std::size_t way, Time now) {
   answer_.ways.set(way);
 }
 
-void Announcer::refuse(const NoBeacon& refused, std::string_view source, Time now,
+void Announcer::refuse(const NoBeacon& refused, std::string_view source, std::size_t way, Time now,
                        Discovery::Listener& listener) {
   switch (refused.why) {
     case NoBeacon::Why::kMalformed:
@@ -187,7 +189,20 @@ void Announcer::refuse(const NoBeacon& refused, std::string_view source, Time no
                               " only and ignores them");
     case NoBeacon::Why::kForeign:
       ++counters_.foreign;
+      // Daemons and nodes are no news to each other.
+      if (refused.daemon != (self_ && self_->daemon)) return;
+      if (refused.seeks) {
+        // Whoever looks with the wrong key should learn that there are daemons, of another one.
+        if (!self_->seeks && questions_.allow(now, kBurstOfQuestions, 1)) owe_answer(way, now);
+        return;
+      }
       if (foreign_.size() >= kMaxNoticed || !foreign_.insert(refused.cluster).second) return;
+      if (refused.daemon) {
+        return listener.noticed("node daemons of another cluster (id " +
+                                refused.cluster.to_string() +
+                                ") are on this network too, first seen from " +
+                                std::string(source) + "; they are ignored (another key)");
+      }
       return listener.noticed("another cluster (id " + refused.cluster.to_string() +
                               ") is on this network too, first seen from " + std::string(source) +
                               "; its beacons are ignored (another key, launch or program)");

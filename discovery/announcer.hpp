@@ -108,7 +108,7 @@ class Announcer {
   bool is_news(const Beacon& beacon, std::size_t way);
   void heard_here(std::size_t way);
   void owe_answer(std::size_t way, Time now);
-  void refuse(const NoBeacon& refused, std::string_view source, Time now,
+  void refuse(const NoBeacon& refused, std::string_view source, std::size_t way, Time now,
               Discovery::Listener& listener);
   Time::duration jittered(Time::duration from, Time::duration to);
 
@@ -131,6 +131,7 @@ class Announcer {
   std::set<ClusterId> foreign_;
   std::set<std::string, std::less<>> forgers_;
   Bucket forgeries_;
+  Bucket questions_;  // of who looks for daemons of another cluster
   bool other_version_noticed_ = false;
   BeaconCounters counters_;
 };

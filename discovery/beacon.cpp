@@ -15,7 +15,8 @@
 namespace pp::discovery {
 namespace {
 
-constexpr char kMagic[4] = {'p', 'p', 'b', '1'};
+constexpr char kMagic[4] = {'p', 'p', 'b', '1'}, kDaemonMagic[4] = {'p', 'p', 'd', '1'},
+               kSeekerMagic[4] = {'p', 'p', 'q', '1'};
 constexpr std::size_t kVersionAt = 4, kSizeAt = 6, kClusterAt = 8, kSealAt = 16, kBodyAt = 32;
 constexpr std::string_view kBeaconPurpose = "pp beacon", kClusterPurpose = "pp cluster id";
 
@@ -168,7 +169,11 @@ std::vector<std::byte> encode(const Beacon& beacon, const ClusterKey& key,
   const kj::Array<capnp::word> words = body_of(beacon);
   const auto body = words.asBytes();
   std::vector<std::byte> datagram(kBodyAt + body.size());
-  std::memcpy(datagram.data(), kMagic, sizeof kMagic);
+  std::memcpy(datagram.data(),
+              beacon.seeks    ? kSeekerMagic
+              : beacon.daemon ? kDaemonMagic
+                              : kMagic,
+              sizeof kMagic);
   put_number(datagram, kVersionAt, kBeaconVersion);
   put_number(datagram, kSizeAt, body.size());
   std::memcpy(datagram.data() + kClusterAt, cluster.bytes.data(), cluster.bytes.size());
@@ -181,19 +186,25 @@ std::vector<std::byte> encode(const Beacon& beacon, const ClusterKey& key,
 std::variant<Beacon, NoBeacon> decode(std::span<const std::byte> datagram, const ClusterKey& key,
                                       const ClusterId& cluster) {
   using enum NoBeacon::Why;
-  if (datagram.size() < kBodyAt || datagram.size() > kMaxBeacon ||
-      std::memcmp(datagram.data(), kMagic, sizeof kMagic) != 0)
+  if (datagram.size() < kBodyAt || datagram.size() > kMaxBeacon) return NoBeacon{kMalformed, 0, {}};
+  const bool seeks = std::memcmp(datagram.data(), kSeekerMagic, sizeof kSeekerMagic) == 0;
+  const bool daemon = seeks || std::memcmp(datagram.data(), kDaemonMagic, sizeof kDaemonMagic) == 0;
+  if (!daemon && std::memcmp(datagram.data(), kMagic, sizeof kMagic) != 0)
     return NoBeacon{kMalformed, 0, {}};
   const std::uint16_t version = number_at(datagram, kVersionAt);
   if (version != kBeaconVersion) return NoBeacon{kOtherVersion, version, {}};
   if (number_at(datagram, kSizeAt) != datagram.size() - kBodyAt) return NoBeacon{kMalformed, 0, {}};
   ClusterId named;
   std::memcpy(named.bytes.data(), datagram.data() + kClusterAt, named.bytes.size());
-  if (named != cluster) return NoBeacon{kForeign, 0, named};
+  if (named != cluster) return NoBeacon{kForeign, 0, named, daemon, seeks};
   ClusterKey::Seal seal;
   std::memcpy(seal.data(), datagram.data() + kSealAt, seal.size());
   if (!key.verify(kBeaconPurpose, without_seal(datagram), seal)) return NoBeacon{kForged, 0, {}};
-  if (auto beacon = read_body(datagram.subspan(kBodyAt))) return std::move(*beacon);
+  if (auto beacon = read_body(datagram.subspan(kBodyAt))) {
+    beacon->daemon = daemon;
+    beacon->seeks = seeks;
+    return std::move(*beacon);
+  }
   return NoBeacon{kMalformed, 0, {}};
 }
 

@@ -17,7 +17,7 @@ namespace pp::discovery {
 
 // On the wire: 32 bytes in the clear, then beacon.capnp.
 //
-//    0   4   "ppb1"
+//    0   4   "ppb1" of a node, "ppd1" of a node daemon, "ppq1" of who looks for one
 //    4   2   version           little endian
 //    6   2   size of the body  little endian, in bytes
 //    8   8   cluster id
@@ -40,6 +40,8 @@ struct Beacon {
   std::string name;
   std::vector<Address> addresses;  // the most promising first
   std::uint32_t workers = 0;
+  bool daemon = false;  // of a node daemon (ppd), or of who looks for one: no node of a launch
+  bool seeks = false;   // of who looks for one
 
   friend bool operator==(const Beacon&, const Beacon&) = default;
 };
@@ -75,6 +77,8 @@ struct NoBeacon {
   Why why{};
   std::uint16_t version = 0;  // kOtherVersion: which
   ClusterId cluster;          // kForeign: which
+  bool daemon = false;        // kForeign: of daemons
+  bool seeks = false;         // kForeign: of who looks for one
 };
 
 // At most kMaxBeacon bytes. What does not fit is left out: the end of a long name, the last of many

@@ -46,6 +46,13 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);  // it died before prctl could see it
   if (plan.own_group) ::setpgid(0, 0);
+  for (const auto& [resource, limit] : plan.limits)
+    ::setrlimit(static_cast<__rlimit_resource_t>(resource), &limit);
+  if (!plan.folder.empty() && ::chdir(plan.folder.c_str()) != 0) {
+    const int error = errno;
+    [[maybe_unused]] const ssize_t written = ::write(failed, &error, sizeof error);
+    ::_exit(127);
+  }
   if (plan.input >= 0) ::dup2(plan.input, STDIN_FILENO);
   if (plan.output >= 0) ::dup2(plan.output, STDOUT_FILENO);
   if (plan.error >= 0) ::dup2(plan.error, STDERR_FILENO);

@@ -1,6 +1,8 @@
 // Child processes: find the program, start it, learn how it ended.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <csignal>
 #include <cstdint>
 #include <optional>
@@ -40,7 +42,9 @@ struct ChildPlan {
   bool own_group = false;  // leads a process group of its own: signals of the terminal pass it by
   int input = -1, output = -1, error = -1;  // its descriptors 0, 1, 2; -1: inherits ours
   std::vector<int> keep;  // more of our descriptors that it keeps, under the same numbers
-  const SignalState* signals = nullptr;  // restored in the child; must not be null
+  std::string folder;     // where it runs; empty: where we do
+  std::vector<std::pair<int, rlimit>> limits;  // RLIMIT_...
+  const SignalState* signals = nullptr;        // restored in the child; must not be null
 };
 
 // Starts it and returns when the program itself runs (or could not be executed). The child is

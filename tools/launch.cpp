@@ -124,13 +124,16 @@ std::optional<std::string> Launch::start_process(unsigned node) {
   ::fcntl(report.writing.get(), F_SETFL, O_NONBLOCK);
   Pipe output, error;
   ChildPlan child;
-  child.file = file_;
-  child.arguments = plan_.command;
-  const Inherited inherited{report.writing.get(), black_box_ ? black_box_->descriptor() : -1};
+  const bool deputy = plan_.is_deputy(node);
+  child.file = deputy ? "/proc/self/exe" : file_;
+  child.arguments =
+      deputy ? plan_.deputies[node + plan_.deputies.size() - plan_.nodes] : plan_.command;
+  const bool noting = black_box_ && !deputy;  // elsewhere there is no memory of ours
+  const Inherited inherited{report.writing.get(), noting ? black_box_->descriptor() : -1};
   child.environment =
       node_environment(plan_, node, launch_id_, roll_.driver_address(), inherited, environment_);
   child.keep.push_back(inherited.report);
-  if (black_box_) child.keep.push_back(inherited.black_box);
+  if (noting) child.keep.push_back(inherited.black_box);
   if (key_) child.keep.push_back(key_->descriptor());
   child.signals = &signals_.before();
   if (node != 0) {
@@ -445,7 +448,9 @@ void Launch::interrupt(const Signal& signal) {
 // on.
 void Launch::suspend(const Signal& signal) {
   if (!signal.from_terminal) signal_node(0, SIGTSTP);
-  for (unsigned node = 1; node < nodes_.size(); ++node) signal_node(node, SIGSTOP);
+  // A deputy has its worker stopped, and goes on saying there that this launch lives.
+  for (unsigned node = 1; node < nodes_.size(); ++node)
+    signal_node(node, plan_.is_deputy(node) ? SIGTSTP : SIGSTOP);
   const Time began = Clock::now();
   ::raise(SIGSTOP);
   stopped_for_ += Clock::now() - began;

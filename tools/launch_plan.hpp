@@ -22,6 +22,11 @@ struct LaunchPlan {
   bool quiet = false;    // no join table
   unsigned respawn = 0;  // so many workers that died are replaced, in all
   std::vector<std::string> command;  // the program and its arguments
+  // The last of the nodes run elsewhere: for each the arguments with which this very program is
+  // started here in its stead (deputy.hpp).
+  std::vector<std::vector<std::string>> deputies;
+
+  bool is_deputy(unsigned node) const { return node >= nodes - deputies.size(); }
 };
 
 // Descriptors of ours that a node keeps, under the same numbers; -1: none.

@@ -77,11 +77,14 @@ void RollCall::said(unsigned node, const Report& report, Time now) {
 }
 
 // `node` has met somebody. A worker's words about the driver tell what carries its session;
-// anybody's words about a node whose name ends with one of our process ids tell how many workers
-// that one really has.
+// anybody's words about a node at an address that we know, or whose name ends with one of our
+// process ids, tell how many workers that one really has.
 void RollCall::meet(unsigned node, const Report& joined) {
   if (node != 0 && rows_[node].provider.empty())
     rows_[node].provider = printable(joined.provider, 32);
+  for (Row& row : rows_) {
+    if (!row.address.empty() && row.address == joined.address) row.workers = joined.workers;
+  }
   const std::size_t colon = joined.name.rfind(':');
   if (colon == std::string::npos) return;
   const std::string_view pid = std::string_view(joined.name).substr(colon + 1);

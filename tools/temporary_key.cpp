@@ -14,12 +14,13 @@
 
 namespace pp::tools {
 
-TemporaryKey::TemporaryKey()
-    : descriptor_(::memfd_create("pp-cluster-key", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
+template <class Write>
+void TemporaryKey::make(Write write) {
+  descriptor_ = Descriptor(::memfd_create("pp-cluster-key", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   try {
     if (!descriptor_.open() || ::fchmod(descriptor_.get(), 0600) != 0)
       throw Error(std::strerror(errno));
-    ClusterKey::generate().write_to(descriptor_.get());
+    write(descriptor_.get());
     if (::fcntl(descriptor_.get(), F_ADD_SEALS,
                 F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
       throw Error(std::strerror(errno));
@@ -30,6 +31,18 @@ TemporaryKey::TemporaryKey()
     throw Error(std::string("no memory file for this launch's key can be made (") + error.what() +
                 "); make a key with pp-keygen and give it with --key-file");
   }
+}
+
+TemporaryKey::TemporaryKey() {
+  make([](int descriptor) { ClusterKey::generate().write_to(descriptor); });
+}
+
+TemporaryKey::TemporaryKey(std::span<const std::byte> content) {
+  make([content](int descriptor) {
+    const ssize_t written = ::write(descriptor, content.data(), content.size());
+    if (written != static_cast<ssize_t>(content.size())) throw Error(std::strerror(errno));
+  });
+  ClusterKey::load(file_);
 }
 
 }  // namespace pp::tools

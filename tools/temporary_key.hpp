@@ -1,7 +1,9 @@
 // TemporaryKey: a cluster key that lives as long as one launch needs it.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
 
 #include "descriptor.hpp"
 
@@ -13,6 +15,9 @@ namespace pp::tools {
 class TemporaryKey {
  public:
   TemporaryKey();
+  // The same of a key that came from elsewhere: what its file holds. Throws pp::Error if that is no
+  // key.
+  explicit TemporaryKey(std::span<const std::byte> content);
 
   // Closed by exec unless that is changed.
   int descriptor() const { return descriptor_.get(); }
@@ -20,6 +25,9 @@ class TemporaryKey {
   const std::filesystem::path& file() const { return file_; }
 
  private:
+  template <class Write>
+  void make(Write write);
+
   Descriptor descriptor_;
   std::filesystem::path file_;
 };

@@ -355,6 +355,56 @@ TEST_F(AnnouncerTest, another_cluster_is_noticed_once) {
   EXPECT_THAT(ear.sightings, IsEmpty());
 }
 
+TEST_F(AnnouncerTest, a_node_counts_daemons_and_notices_none_of_them) {
+  const ClusterId daemons = ClusterId::of(key, "daemons", 0);
+  Beacon beacon{Kind::kHello, id_of(1), 0, 1, "daemon", {{"10.0.0.1", 7}}, 1};
+  beacon.daemon = true;
+  hear(encode(beacon, key, daemons));
+  EXPECT_EQ(announcer.counters().foreign, 1u);
+  EXPECT_THAT(ear.sentences, IsEmpty());
+  EXPECT_THAT(ear.sightings, IsEmpty());
+}
+
+TEST_F(AnnouncerTest, a_daemon_notices_foreign_daemons_and_no_nodes) {
+  const ClusterId daemons = ClusterId::of(key, "daemons", 0);
+  Announcer daemon(key, daemons, 1);
+  Discovery::Self self = self_of(0);
+  self.daemon = true;
+  daemon.introduce(self);
+  daemon.hear(beacon_of(2, Kind::kHello, 1), "10.0.0.2", 0, now, ear);
+  EXPECT_THAT(ear.sentences, IsEmpty());
+  Beacon beacon{Kind::kHello, id_of(1), 0, 1, "daemon", {{"10.0.0.1", 7}}, 1};
+  beacon.daemon = true;
+  daemon.hear(encode(beacon, key, daemons), "10.0.0.1", 0, now, ear);
+  EXPECT_THAT(ear.sightings, SizeIs(1));
+  const ClusterKey foreign = ClusterKey::generate();
+  daemon.hear(encode(beacon, foreign, ClusterId::of(foreign, "daemons", 0)), "10.0.0.3", 0, now,
+              ear);
+  EXPECT_THAT(ear.sentences, SizeIs(1));
+  EXPECT_THAT(ear.sentences.back(), testing::HasSubstr("node daemons of another cluster"));
+}
+
+TEST_F(AnnouncerTest, a_daemon_answers_who_looks_with_another_key_and_no_other_stranger) {
+  Announcer daemon(key, ClusterId::of(key, "daemons", 0), 1);
+  Discovery::Self self = self_of(0);
+  self.daemon = true;
+  daemon.introduce(self);
+  daemon.open(ways({0}), now);
+  while (daemon.next_due(now) < at(seconds(1))) {
+    now = std::max(now, daemon.next_due(now));
+    daemon.due(now);
+  }
+  const ClusterKey foreign = ClusterKey::generate();
+  const ClusterId theirs = ClusterId::of(foreign, "daemons", 0);
+  Beacon beacon{Kind::kHello, id_of(1), 0, 1, "daemon", {}, 1};
+  beacon.daemon = true;
+  daemon.hear(encode(beacon, foreign, theirs), "10.0.0.3", 0, now, ear);
+  EXPECT_GT(daemon.next_due(now), now + seconds(1));
+  beacon.seeks = true;
+  daemon.hear(encode(beacon, foreign, theirs), "10.0.0.3", 0, now, ear);
+  EXPECT_LE(daemon.next_due(now), now + milliseconds(20));
+}
+
 TEST_F(AnnouncerTest, another_version_is_noticed_once) {
   auto newer = beacon_of(1, Kind::kHello, 1);
   newer[4] = std::byte{9};

@@ -52,6 +52,24 @@ TEST_F(Beacons, come_out_as_they_went_in) {
   }
 }
 
+TEST_F(Beacons, of_a_daemon_are_marked_and_the_mark_is_under_the_seal) {
+  Beacon said = beacon();
+  said.daemon = true;
+  std::vector<std::byte> datagram = encode(said, key, cluster);
+  EXPECT_EQ(heard(datagram), said);
+  const auto mine = std::as_bytes(std::span("ppb1", 4));
+  std::copy(mine.begin(), mine.end(), datagram.begin());
+  EXPECT_EQ(why(datagram), Why::kForged);
+}
+
+TEST_F(Beacons, of_foreign_daemons_say_so) {
+  Beacon said = beacon();
+  const ClusterId other = ClusterId::of(key, "another launch", 7);
+  EXPECT_FALSE(refused(encode(said, key, other)).daemon);
+  said.daemon = true;
+  EXPECT_TRUE(refused(encode(said, key, other)).daemon);
+}
+
 TEST_F(Beacons, may_be_almost_empty) {
   Beacon said;
   said.node = NodeId::random();

@@ -57,6 +57,8 @@ class Discovery {
     std::vector<Address> addresses;
     std::uint32_t workers = 0;
     std::uint32_t incarnation = 0;
+    bool daemon = false;  // no node of a launch: a ppd, or who looks for one
+    bool seeks = false;   // who looks for one
   };
   virtual void introduce(const Self&) {}
   // This node goes: say so if that is your way. poll() is not called any more, so no descriptor is
