@@ -11,7 +11,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build pkg-config ccache                                # to build
   capnproto libcapnp-dev libfabric-dev libsodium-dev libtbb-dev          # to run on
-  libcereal-dev libboost1.81-dev libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libpng-dev
+  libcereal-dev libboost1.81-dev libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libncurses-dev libpng-dev
   libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev iproute2 doxygen   # to test and measure
   dpkg-dev                                                               # to make the Debian packages
   openssh-client nftables                                                # for the tests of pp-launch over ssh

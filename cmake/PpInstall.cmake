@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 
 set(PP_ROOMS pp_transport pp_discovery pp_runtime)
-set(PP_VENDORS "libsodium tbb capnp spdlog")   # pkg-config's names of what static rooms hand on to whoever links them
+set(PP_VENDORS "libsodium tbb capnp kj-http spdlog")   # pkg-config's names of what static rooms hand on to whoever links them
 
 # pp_lay_down(plan LIBDIR dir LIBRARY component DEVELOPMENT component [STATIC] [SHARED] [OPTIONAL])
 #

@@ -13,7 +13,7 @@ const JobKind BorrowedJob::kKind{&BorrowedJob::run_borrowed,
                                  nullptr,
                                  &BorrowedJob::store_failure,
                                  nullptr,
-                                 nullptr,
+                                 &BorrowedJob::find_failure,
                                  &BorrowedJob::deliver_home,
                                  &BorrowedJob::destroy};
 

@@ -92,6 +92,9 @@ class BorrowedJob final : public Job {
   void keep(codec::Bytes& value);
   static Ran run_borrowed(Job& job) noexcept;
   static void store_failure(Job& job, Failure&& failure);
+  static const Failure* find_failure(const Job& job) {
+    return static_cast<const BorrowedJob&>(job).failure();
+  }
   static void deliver_home(Job& job) noexcept;
   static void destroy(Job* job) noexcept;
   static const JobKind kKind;

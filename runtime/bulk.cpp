@@ -224,7 +224,9 @@ void Leaf::enter(std::uint64_t index) noexcept {
 }
 
 void Leaf::failed(std::size_t element) {
-  bulk_.fail(element, element + 1, describe_current_exception(job_));
+  Failure failure = describe_current_exception(job_);
+  Crew::current()->tally.count_failure(job_.function);
+  bulk_.fail(element, element + 1, std::move(failure));
 }
 
 Bulk::Bulk(std::size_t size, const Function& function)
@@ -262,6 +264,8 @@ void Bulk::start(Node& node, JobOptions&& options, std::size_t most_per_piece) {
   }
   options_ = std::move(options);
   prepare(node);
+  counted_ = true;
+  home_->elements().begun.fetch_add(size_, std::memory_order_relaxed);
   std::size_t pieces = std::max(divided_up(size_, most_per_piece), std::min(size_, kPieces));
   std::vector<Range> parts;
   const Worker* worker = Crew::current();
@@ -397,6 +401,7 @@ void Bulk::complete(std::size_t first, std::size_t last) {
     newer = std::move(books->newer);
   }
   if (newer) happen(*newer);
+  if (counted_) home_->elements().done.fetch_add(last - first, std::memory_order_relaxed);
   if (left_.fetch_sub(last - first, std::memory_order_acq_rel) == last - first) happen(*all_done_);
 }
 

@@ -350,6 +350,8 @@ messages::Load Courier::full_load() const {
   load.jobs = totals.jobs;
   load.nanoseconds = static_cast<std::uint64_t>(totals.busy.count());
   load.stolen = stolen_.load(std::memory_order_relaxed);
+  load.lent = lent_.load(std::memory_order_relaxed);
+  load.memory = workforce_->memory();
   return load;
 }
 
@@ -380,7 +382,7 @@ void Courier::tell_load(Clock::time_point now) {
   if (ask) word.ask = board_.lock()->asked;
   std::optional<messages::Encoded> message;  // an idle node has none
   for (auto& [session, record] : peers_) {
-    if (record.resting || (!ask && record.told_load == load)) continue;
+    if (record.resting || (!ask && !load.says_more_than(record.told_load))) continue;
     record.told_load = load;
     if (!message) message = messages::encode(word);
     say(session, *message);
@@ -440,6 +442,7 @@ Courier::Figures Courier::figures(Clock::time_point deadline) {
     return board->answers_missing == 0 && board->copied >= asked;
   });
   for (const auto& [id, node] : board->figures) figures.nodes.push_back(node);
+  figures.functions = board->functions;
   figures.lent = board->lent;
   figures.lost = board->lost;
   figures.late = board->late;

@@ -25,6 +25,7 @@
 #include "blob_spread.hpp"
 #include "blob_store.hpp"
 #include "borrowed_job.hpp"
+#include "chronicle.hpp"
 #include "coalescing.hpp"
 #include "crew.hpp"
 #include "guarded.hpp"
@@ -60,6 +61,7 @@ class Courier final : public Crew::Outside,
     const FunctionTable& functions;
     Home& home;
     const BlackBox* black_box = nullptr;  // of the launch on this host, if there is one
+    Chronicle* chronicle = nullptr;       // where what happens is noted, if anybody wants to know
     // Of an owner's results so many bytes may wait for it here: past them nothing more of its is
     // begun (protocol.md rule 25).
     std::size_t most_results_kept = std::size_t{64} << 20;
@@ -129,6 +131,8 @@ class Courier final : public Crew::Outside,
 
   struct Figures {
     std::vector<NodeStatistics> nodes;  // the others
+    // What they ran, as they said with this or before.
+    std::map<NodeId, std::vector<FunctionFigures>> functions;
     std::uint64_t lent = 0, lost = 0, late = 0, refused = 0, misbehaved = 0, stolen = 0;
     IgnoredBeacons ignored;
     std::uint64_t messages = 0, words = 0, bytes = 0;  // said to others
@@ -157,7 +161,9 @@ class Courier final : public Crew::Outside,
 
   // What this node has open with others, several lines; what the courier does not say until
   // `deadline` is missing, and that is said.
-  std::string describe(Clock::time_point deadline);
+  std::string describe(Clock::time_point deadline) { return describe(deadline, {}); }
+  // The same, in front of it the loans of jobs with this in their name, label or number.
+  std::string describe(Clock::time_point deadline, std::string_view job);
   // Grows with everything that is lent, borrowed or settled. Relaxed: a statistic.
   std::uint64_t progress() const { return moved_.load(std::memory_order_relaxed); }
   // Jobs that others have, and suspects; a moment ago.
@@ -283,6 +289,7 @@ class Courier final : public Crew::Outside,
   struct Board {
     std::map<NodeId, NodeView> present;        // the other members
     std::map<NodeId, NodeStatistics> figures;  // of those met; bounded, see forget_figures()
+    std::map<NodeId, std::vector<FunctionFigures>> functions;  // of these, as they said last
     std::vector<NodeCallback> joined, left;
     std::string address;
     std::size_t sessions = 0;
@@ -296,6 +303,7 @@ class Courier final : public Crew::Outside,
     IgnoredBeacons ignored;
     std::uint64_t messages = 0, words = 0, bytes = 0;
     std::uint64_t copied = 0;  // `asked` as it was then
+    std::string asked_about;   // jobs, in the next description
     std::string description;
     std::uint64_t described = 0;  // times
 
@@ -410,8 +418,11 @@ class Courier final : public Crew::Outside,
   void tell_load(Clock::time_point now);
   void copy_figures();
   void describe_if_asked();
-  std::string description() const;
+  std::string description(std::string_view job) const;
   messages::Load full_load() const;
+  void note(Chronicle::Kind kind, const std::string& sentence) {
+    if (parts_.chronicle != nullptr) parts_.chronicle->note(kind, sentence);
+  }
   void speak_to_borrowers();
   std::uint32_t queued() const;
   Victim::Stock stock() const;
@@ -573,7 +584,7 @@ class Courier final : public Crew::Outside,
   // Something may have changed for the placed jobs. Release/acquire: the job was pushed before.
   std::atomic<bool> placed_due_{false};
   // Relaxed: statistics.
-  std::atomic<std::uint64_t> stolen_{0};
+  std::atomic<std::uint64_t> stolen_{0}, lent_{0};
   std::atomic<std::uint64_t> moved_{0};
   std::atomic<std::size_t> open_loans_{0};
   std::atomic<std::uint64_t> fetched_{0}, fetched_bytes_{0}, reused_{0}, given_bytes_{0};

@@ -54,8 +54,11 @@ void Courier::on_joined(const discovery::Member& member) {
     driver_lost_.reset();
   }
   const std::string address = view.address.to_string();
-  parts_.log.info(member.name + " joined: " + address + ", " + std::to_string(member.workers) +
-                  " workers" + (view.provider.empty() ? "" : ", over " + view.provider));
+  const std::string sentence = member.name + " joined: " + address + ", " +
+                               std::to_string(member.workers) + " workers" +
+                               (view.provider.empty() ? "" : ", over " + view.provider);
+  parts_.log.info(sentence);
+  note(Chronicle::Kind::kJoined, sentence);
   parts_.log.report("joined " + member.node.short_name() + ' ' + member.name + ' ' + address + ' ' +
                     std::to_string(member.workers) + ' ' +
                     (view.provider.empty() ? "-" : view.provider));
@@ -76,15 +79,19 @@ void Courier::on_joined(const discovery::Member& member) {
 
 void Courier::on_changed(const discovery::Member& member) {
   if (member.state == MemberState::kSuspect) {
-    parts_.log.warn(member.name + " is silent for more than " +
-                    std::to_string(options_.suspect.count()) +
-                    " ms: suspected, and taken for dead unless it objects");
+    const std::string sentence = member.name + " is silent for more than " +
+                                 std::to_string(options_.suspect.count()) +
+                                 " ms: suspected, and taken for dead unless it objects";
+    parts_.log.warn(sentence);
+    note(Chronicle::Kind::kSuspected, sentence);
   }
   auto board = board_.lock();
   const auto known = board->present.find(member.node);
   if (known == board->present.end()) return;
-  if (known->second.state == MemberState::kSuspect && member.state == MemberState::kAlive)
+  if (known->second.state == MemberState::kSuspect && member.state == MemberState::kAlive) {
     parts_.log.warn(member.name + " objects: it is alive");
+    note(Chronicle::Kind::kObjected, member.name + " objects: it is alive");
+  }
   const NodeView view = view_of(member);
   known->second.state = view.state;
   others_workers_ += view.workers;
@@ -117,6 +124,10 @@ void Courier::on_lost(const discovery::Member& member) {
   const std::string sentence =
       member.name + " is " + std::string(to_string(member.state)) + ": " + how;
   member.state == MemberState::kLeft ? parts_.log.info(sentence) : parts_.log.warn(sentence);
+  note(member.state == MemberState::kLeft   ? Chronicle::Kind::kLeft
+       : member.state == MemberState::kGone ? Chronicle::Kind::kDied
+                                            : Chronicle::Kind::kSilent,
+       sentence);
   parts_.log.report("left " + member.node.short_name() + ' ' + how);
   if (driver_ == member.node) lost_driver(member);
   lose_link(member, how);
@@ -124,6 +135,10 @@ void Courier::on_lost(const discovery::Member& member) {
   others_workers_ -= board->present[member.node].workers;
   board->present.erase(member.node);
   board->figures[member.node].present = false;
+  if (const auto functions = board->functions.find(member.node);
+      functions != board->functions.end()) {
+    for (FunctionFigures& one : functions->second) one.running = 0;
+  }
   forget_figures(*board);
   call_back(board->left, view_of(member));
   board_changed_.notify_all();
@@ -226,6 +241,8 @@ void Courier::forget_figures(Board& board) {
   constexpr std::size_t kMostGone = 4096;
   if (board.figures.size() <= board.present.size() + kMostGone) return;
   std::erase_if(board.figures, [](const auto& each) { return !each.second.present; });
+  std::erase_if(board.functions,
+                [&](const auto& each) { return !board.figures.contains(each.first); });
 }
 
 // ---- sessions
@@ -290,6 +307,7 @@ void Courier::on_message(SessionId session, std::span<const std::byte> message) 
 void Courier::misbehaved(const std::string& sentence) {
   constexpr std::uint64_t kTold = 16;
   const std::uint64_t times = ++board_.lock()->misbehaved;
+  note(Chronicle::Kind::kMisbehaved, sentence);
   if (times <= kTold) {
     parts_.log.warn(sentence);
   } else if (std::has_single_bit(times)) {
@@ -379,6 +397,7 @@ void Courier::on_refused(const transport::Refusal& refusal) {
     return;
   ++board_.lock()->refused;
   parts_.log.warn(refusal.sentence);
+  note(Chronicle::Kind::kRefused, refusal.sentence);
   parts_.log.report("refused " + refusal.sentence);
 }
 
@@ -390,6 +409,7 @@ void Courier::on(const messages::Load& load) {
   if (load.ask != 0 && reads_answers()) {
     messages::Load answer = full_load();
     answer.answers = load.ask;
+    answer.functions = workforce_->functions();
     say(speaker_, messages::encode(answer));
   }
   auto board = board_.lock();
@@ -406,6 +426,9 @@ void Courier::on(const messages::Load& load) {
   figures.jobs = load.jobs;
   figures.time = std::chrono::nanoseconds(load.nanoseconds);
   figures.stolen = load.stolen;
+  figures.lent = load.lent;
+  figures.memory = load.memory;
+  if (load.answers != 0) board->functions[node] = load.functions;
   if (load.answers != 0 && load.answers == board->asked && board->answers_missing > 0) {
     --board->answers_missing;
     board_changed_.notify_all();

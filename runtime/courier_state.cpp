@@ -7,8 +7,25 @@
 
 namespace pp::runtime {
 
-std::string Courier::describe(Clock::time_point deadline) {
-  const std::uint64_t before = board_.lock()->described;
+namespace {
+
+// Nobody reads more lines about one function.
+constexpr std::size_t kMostLoansTold = 50;
+
+bool is_meant(const Job& job, std::string_view wanted) {
+  return job.function != nullptr && (title_of(job).find(wanted) != std::string::npos ||
+                                     std::to_string(job.id).starts_with(wanted));
+}
+
+}  // namespace
+
+std::string Courier::describe(Clock::time_point deadline, std::string_view job) {
+  std::uint64_t before = 0;
+  {
+    auto board = board_.lock();
+    before = board->described;
+    board->asked_about = job;
+  }
   description_due_.store(true, std::memory_order_relaxed);
   wake();
   auto board = board_.lock();
@@ -20,18 +37,38 @@ std::string Courier::describe(Clock::time_point deadline) {
 void Courier::describe_if_asked() {
   if (!description_due_.load(std::memory_order_relaxed)) return;
   description_due_.store(false, std::memory_order_relaxed);
-  std::string description = this->description();
+  std::string job = board_.lock()->asked_about;
+  std::string description = this->description(job);
   auto board = board_.lock();
   board->description = std::move(description);
   ++board->described;
   board_changed_.notify_all();
 }
 
-std::string Courier::description() const {
+std::string Courier::description(std::string_view job) const {
   const auto count = [](std::size_t n, const char* what) {
     return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s");
   };
   std::string lines;
+  if (!job.empty()) {
+    const auto wanted = [job](const Job& one) { return is_meant(one, job); };
+    for (const Ledger::Lent& loan : ledger_.lent(wanted, kMostLoansTold)) {
+      const auto link = links_.find(loan.borrower);
+      lines += "  " + title_of(*loan.job) + " (number " + std::to_string(loan.job->id) +
+               ", attempt " + std::to_string(loan.job->attempt) + ") is lent to " +
+               (link == links_.end() ? loan.borrower.short_name() : link->second.name) + " since " +
+               in_seconds(now_ - loan.since) +
+               (loan.trial ? ", alone there: nodes have died with it" : "") + '\n';
+    }
+    for (const BorrowedJob* one : borrowed_open_) {
+      if (!is_meant(*one, job)) continue;
+      const auto link = links_.find(one->owner);
+      lines += "  " + title_of(*one) + " (number " + std::to_string(one->id) + ", attempt " +
+               std::to_string(one->attempt) + ") is borrowed from " +
+               (link == links_.end() ? one->owner.short_name() : link->second.name) + " and " +
+               (one->queued() ? "waits to be begun" : "has begun") + " here\n";
+    }
+  }
   for (const auto& [node, link] : links_) {
     std::string line;
     const auto add = [&](const std::string& part) { line += (line.empty() ? "" : "; ") + part; };

@@ -142,6 +142,7 @@ bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked, bool al
   if (!unasked) thief_.lent(to);
   recalled_all_ = false;
   board_.lock()->lent += grant.jobs.size();
+  lent_.fetch_add(grant.jobs.size(), std::memory_order_relaxed);
   moved(grant.jobs.size());
   grant.queued = queued();
   deliver(link, messages::encode(grant));

@@ -1,10 +1,13 @@
 // Crew: tickets, helping while waiting, and the order in which a worker goes to sleep.
 #include "crew.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
+#include <cstdio>
 #include <thread>
 
 #include "borrowed_job.hpp"
@@ -109,13 +112,15 @@ bool Crew::Shift::remove_sleeper(Worker& worker) {
 }
 
 Crew::Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue,
-           Deadlines& deadlines, Outside& outside, Patience& patience, BlackBox* black_box)
+           Deadlines& deadlines, Outside& outside, Patience& patience, BlackBox* black_box,
+           Chronicle& chronicle)
     : queue_(queue),
       deadlines_(deadlines),
       outside_(outside),
       patience_(patience),
       node_(node),
       black_box_(black_box),
+      chronicle_(chronicle),
       allowed_(workers),
       executor_(workers, stack_bytes, *this) {
   auto shift = shift_.lock();
@@ -203,19 +208,80 @@ unsigned Crew::busy() const {
   return busy;
 }
 
-std::string Crew::describe(Clock::time_point now) const {
-  std::string lines;
+namespace {
+
+std::string_view name_of(const Function* function) {
+  return function == nullptr ? "a callback" : function->name;
+}
+
+}  // namespace
+
+std::vector<Crew::Running> Crew::running() const {
+  std::vector<Running> all;
   const std::size_t count = queue_.places();
   for (std::size_t i = 0; i < count; ++i) {
     const Worker& worker = *workers_[i];
     const Clock::rep since = worker.running_since.load(std::memory_order_relaxed);
     if (since == 0) continue;
-    const Function* function = worker.running.load(std::memory_order_relaxed);
-    lines += "  worker " + std::to_string(i) + " runs " +
-             (function == nullptr ? "a callback" : std::string(function->name)) + " since " +
-             in_seconds(now - Clock::time_point(Clock::duration(since))) + '\n';
+    all.push_back({i, name_of(worker.running.load(std::memory_order_relaxed)),
+                   Clock::time_point(Clock::duration(since))});
+  }
+  return all;
+}
+
+std::string Crew::describe(Clock::time_point now) const {
+  std::string lines;
+  for (const Running& one : running()) {
+    lines += "  worker " + std::to_string(one.worker) + " runs " + std::string(one.function) +
+             " since " + in_seconds(now - one.since) + '\n';
   }
   return lines;
+}
+
+std::map<std::string_view, FunctionFigures> Crew::functions_by_name() const {
+  std::map<std::string_view, FunctionFigures> all;
+  const std::size_t count = queue_.places();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Worker& worker = *workers_[i];
+    worker.tally.each([&](const Function& function, const FunctionFigures& figures) {
+      FunctionFigures& sum = all[function.name];
+      sum.function = figures.function;
+      sum.add(figures);
+    });
+    const Function* now = worker.running.load(std::memory_order_relaxed);
+    if (now == nullptr || worker.running_since.load(std::memory_order_relaxed) == 0) continue;
+    FunctionFigures& sum = all[now->name];
+    sum.function = now->travels ? now->id : 0;
+    ++sum.running;
+  }
+  return all;
+}
+
+std::vector<FunctionFigures> Crew::functions() const {
+  constexpr std::size_t kMost = 256;  // in one message
+  std::vector<FunctionFigures> all;
+  for (const auto& [name, figures] : functions_by_name())
+    if (figures.function != 0) all.push_back(figures);
+  if (all.size() > kMost) {
+    std::nth_element(all.begin(), all.begin() + kMost, all.end(),
+                     [](const FunctionFigures& a, const FunctionFigures& b) {
+                       return a.nanoseconds > b.nanoseconds;
+                     });
+    all.resize(kMost);
+  }
+  return all;
+}
+
+std::uint64_t Crew::memory() const {
+  const int file = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  char text[128] = {};
+  const ssize_t count = ::read(file, text, sizeof text - 1);
+  ::close(file);
+  unsigned long long whole = 0;
+  unsigned long long resident = 0;
+  if (count <= 0 || std::sscanf(text, "%llu %llu", &whole, &resident) != 2) return 0;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 void Crew::stop() {
@@ -401,9 +467,11 @@ void Crew::run(Worker& worker, Job& job) noexcept {
 // Apart: it must not cost the own jobs a register.
 [[gnu::noinline]] void Crew::run_borrowed(Worker& worker, Job& job) noexcept {
   const bool noted = worker.recorder.on();
-  if (noted) note(worker, job, Clock::now());
+  const Clock::time_point begun = Clock::now();
+  if (noted) note(worker, job, begun);
   const Ran ran = execute(worker, job);
   if (noted) worker.recorder.end();
+  worker.tally.count(job.function, Clock::now() - begun, failed(job, ran));
   end(job, ran);
 }
 
@@ -421,6 +489,21 @@ void Crew::note(Worker& worker, const Job& job, Clock::time_point since) noexcep
   worker.recorder.begin(note);
 }
 
+// REQUIRES: the execution has just ended so, and nobody was told.
+bool Crew::failed(const Job& job, Ran ran) noexcept {
+  if (ran != Ran::kSettled || job.kind->failure == nullptr) return false;
+  const Failure* failure = job.kind->failure(job);
+  if (failure == nullptr) return false;
+  try {
+    chronicle_.note_failure([&] {
+      return std::string(name_of(job.function)) + " (attempt " + std::to_string(job.attempt) +
+             "): " + failure->message;
+    });
+  } catch (...) {  // no memory for a sentence
+  }
+  return true;
+}
+
 // Returns when it ended.
 Clock::time_point Crew::run_outermost(Worker& worker, Job& job, Clock::time_point begun) noexcept {
   worker.parked = Clock::duration::zero();
@@ -431,8 +514,10 @@ Clock::time_point Crew::run_outermost(Worker& worker, Job& job, Clock::time_poin
   if (worker.recorder.on()) worker.recorder.end();
   const Clock::time_point ended = Clock::now();
   worker.running_since.store(0, std::memory_order_relaxed);
-  add(worker.busy_nanoseconds, static_cast<std::uint64_t>((ended - begun - worker.parked).count()));
+  const Clock::duration took = ended - begun - worker.parked;
+  add(worker.busy_nanoseconds, static_cast<std::uint64_t>(took.count()));
   add(worker.outermost, 1);
+  worker.tally.count(job.function, took, failed(job, ran));
   end(job, ran);
   return ended;
 }

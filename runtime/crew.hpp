@@ -6,13 +6,16 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <pp/black_box.hpp>
 #include <pp/future.hpp>
 #include <pp/job.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "chronicle.hpp"
 #include "deadlines.hpp"
 #include "executor.hpp"
 #include "frame.hpp"
@@ -21,6 +24,7 @@
 #include "patience.hpp"
 #include "queue.hpp"
 #include "relief.hpp"
+#include "tally.hpp"
 #include "workforce.hpp"
 
 namespace pp::runtime {
@@ -43,6 +47,7 @@ struct Worker {
   std::atomic<std::uint64_t> jobs{0};
   std::atomic<std::uint64_t> busy_nanoseconds{0};
   std::atomic<std::uint64_t> outermost{0};
+  Tally tally;
   // What it runs, for whoever asks; the latter 0 while it runs nothing. Relaxed: likewise.
   std::atomic<const Function*> running{nullptr};
   std::atomic<Clock::rep> running_since{0};
@@ -76,7 +81,7 @@ class Crew final : public TicketHolder, public Workforce {
 
   // All must outlive this. `black_box`: where the workers note what they run, or null.
   Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue, Deadlines& deadlines,
-       Outside& outside, Patience& patience, BlackBox* black_box);
+       Outside& outside, Patience& patience, BlackBox* black_box, Chronicle& chronicle);
   // Waits for running jobs; jobs not begun stay in the queue. REQUIRES: stop() was called.
   ~Crew() override;
 
@@ -119,6 +124,18 @@ class Crew final : public TicketHolder, public Workforce {
   // Workers that could begin a job now.
   unsigned idle() const override;
   Totals totals() const override;
+  std::vector<FunctionFigures> functions() const override;
+  std::uint64_t memory() const override;
+
+  // All that ran here, also what does not travel, by name.
+  std::map<std::string_view, FunctionFigures> functions_by_name() const;
+  // What a worker runs, and since when.
+  struct Running {
+    std::size_t worker;
+    std::string_view function;
+    Clock::time_point since;
+  };
+  std::vector<Running> running() const;
 
   // What the workers run, a line each; how many run something.
   std::string describe(Clock::time_point now) const;
@@ -170,6 +187,7 @@ class Crew final : public TicketHolder, public Workforce {
   Ran execute(Worker& worker, Job& job) noexcept;
   Ran refuse(Job& job) noexcept;
   void end(Job& job, Ran ran) noexcept;
+  bool failed(const Job& job, Ran ran) noexcept;
   Clock::time_point run_outermost(Worker& worker, Job& job, Clock::time_point begun) noexcept;
   bool help(Worker& worker, Job& job, Clock::time_point deadline);
   void sleep(Worker& worker, Job& job, Clock::time_point deadline);
@@ -180,6 +198,7 @@ class Crew final : public TicketHolder, public Workforce {
   Patience& patience_;
   Node& node_;
   BlackBox* const black_box_;
+  Chronicle& chronicle_;
   // As many as the queue has places, made together with them, under shift_'s lock; the count that
   // Queue::places() gives publishes them too.
   std::array<std::unique_ptr<Worker>, Queue::kMostWorkers> workers_;

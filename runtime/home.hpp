@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <pp/job.hpp>
 #include <string>
@@ -56,6 +57,13 @@ class Home {
   // For the threads that wait for its jobs.
   Patience& patience() { return patience_; }
 
+  // Elements of this node's maps: all so far, and those that are done.
+  struct Elements {
+    // Relaxed: statistics.
+    std::atomic<std::uint64_t> begun{0}, done{0};
+  };
+  Elements& elements() { return elements_; }
+
   // For the log: one sentence.
   void warn(const std::string& sentence);
 
@@ -74,6 +82,7 @@ class Home {
   const std::string name_;
   std::atomic<bool> without_workers_{false};
   Patience patience_;
+  Elements elements_;
   std::mutex mutex_;
   Node* node_;                       // null after close()
   Strand* strands_ = nullptr;        // those that have waited and are not at their end

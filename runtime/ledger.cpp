@@ -256,6 +256,16 @@ std::vector<Ledger::Open> Ledger::find(const std::unordered_set<const Job*>& job
   return found;
 }
 
+std::vector<Ledger::Lent> Ledger::lent(const std::function<bool(const Job&)>& wanted,
+                                       std::size_t most) const {
+  std::vector<Lent> found;
+  loans_.for_each([&](std::uint64_t number, const Loan& loan) {
+    if (found.size() < most && wanted(*loan.job))
+      found.push_back({loan.job, loan.account->borrower, number, loan.since, loan.trial});
+  });
+  return found;
+}
+
 std::optional<Ledger::Oldest> Ledger::oldest(const NodeId& borrower) const {
   std::optional<Oldest> first;
   loans_.for_each([&](std::uint64_t, const Loan& loan) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <pp/job.hpp>
@@ -107,6 +108,16 @@ class Ledger {
     NodeId borrower;
   };
   std::vector<Open> find(const std::unordered_set<const Job*>& jobs) const;
+
+  // Open loans of jobs for which wanted(job) holds, at most so many; for people.
+  struct Lent {
+    const Job* job;
+    NodeId borrower;
+    std::uint64_t number;
+    Time since;
+    bool trial;
+  };
+  std::vector<Lent> lent(const std::function<bool(const Job&)>& wanted, std::size_t most) const;
 
   // The loan that this borrower has had for the longest, if it has any.
   struct Oldest {

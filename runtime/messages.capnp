@@ -188,4 +188,16 @@ struct Load {
   ask @5 :UInt64;          # not 0: answer with your Load, `answers` set to this
   answers @6 :UInt64;
   workers @7 :UInt32;      # they may change while the node lives
+  lent @8 :UInt64;         # jobs of this node that it gave to others, since its start
+  memory @9 :UInt64;       # bytes that its process has in use; alone it is no reason to say a Load
+  functions @10 :List(Ran);  # in an answer to `ask` only, for whoever shows them to people
+}
+
+struct Ran {
+  # Executions of one function at the speaker, since its start. (Those inside of a waiting job of the same node count as a part of it.)
+  function @0 :UInt64;     # its id
+  failed @1 :UInt64;
+  nanoseconds @2 :UInt64;  # that they took
+  running @3 :UInt32;      # workers that run it now
+  counts @4 :List(UInt64); # the n-th, from 0: those that took 2^n nanoseconds or more and less than 2^(n+1); 40 at most, the last: or more
 }

@@ -217,6 +217,24 @@ std::vector<NamedBlob> read_blobs(capnp::List<wire::Blob>::Reader list, std::siz
   return blobs;
 }
 
+std::vector<FunctionFigures> read_functions(capnp::List<wire::Ran>::Reader list,
+                                            std::size_t words) {
+  constexpr std::size_t kMost = 1024;  // who tells says no more than 256
+  if (list.size() > kMost) throw Error("more functions than anybody tells of");
+  std::vector<FunctionFigures> functions;
+  for (const auto one : entries(list, words, 5)) {
+    FunctionFigures& figures = functions.emplace_back();
+    figures.function = one.getFunction();
+    figures.failed = one.getFailed();
+    figures.nanoseconds = one.getNanoseconds();
+    figures.running = one.getRunning();
+    const auto counts = one.getCounts();
+    if (counts.size() > figures.counts.size()) throw Error("more durations than there are");
+    for (capnp::uint i = 0; i < counts.size(); ++i) figures.counts[i] = counts[i];
+  }
+  return functions;
+}
+
 Failure read_failure(wire::Failure::Reader reader, std::size_t causes_left) {
   Failure failure;
   if (reader.getKind() > static_cast<std::uint8_t>(Failure::kLastKind)) {
@@ -395,7 +413,8 @@ void read(wire::Message::Reader message, std::size_t words, std::span<const std:
       const auto load = message.getLoad();
       return listener.on(Load{load.getQueued(), load.getIdle(), load.getJobs(),
                               load.getNanoseconds(), load.getStolen(), load.getAsk(),
-                              load.getAnswers(), load.getWorkers()});
+                              load.getAnswers(), load.getWorkers(), load.getLent(),
+                              load.getMemory(), read_functions(load.getFunctions(), words)});
     }
     case wire::Message::LEAVE:
       return listener.on_leave(text(message.getLeave()));
@@ -592,6 +611,21 @@ Encoded encode(const Load& load) {
     builder.setAsk(load.ask);
     builder.setAnswers(load.answers);
     builder.setWorkers(load.workers);
+    builder.setLent(load.lent);
+    builder.setMemory(load.memory);
+    if (load.functions.empty()) return;
+    auto functions = builder.initFunctions(static_cast<capnp::uint>(load.functions.size()));
+    for (capnp::uint i = 0; i < functions.size(); ++i) {
+      const FunctionFigures& from = load.functions[i];
+      functions[i].setFunction(from.function);
+      functions[i].setFailed(from.failed);
+      functions[i].setNanoseconds(from.nanoseconds);
+      functions[i].setRunning(from.running);
+      std::size_t used = from.counts.size();
+      while (used > 0 && from.counts[used - 1] == 0) --used;
+      fill_numbers(functions[i].initCounts(static_cast<capnp::uint>(used)),
+                   std::span(from.counts).first(used));
+    }
   });
 }
 

@@ -16,6 +16,8 @@
 #include <variant>
 #include <vector>
 
+#include "tally.hpp"
+
 namespace pp::runtime::messages {
 
 struct Steal {
@@ -115,7 +117,15 @@ struct Load {
   std::uint64_t ask = 0;
   std::uint64_t answers = 0;
   std::uint32_t workers = 0;
+  std::uint64_t lent = 0;
+  std::uint64_t memory = 0;
+  std::vector<FunctionFigures> functions{};
 
+  // Whether it would be news after `other`.
+  bool says_more_than(Load other) const {
+    other.memory = memory;
+    return *this != other;
+  }
   friend bool operator==(const Load&, const Load&) = default;
 };
 

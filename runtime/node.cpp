@@ -8,6 +8,7 @@
 #include <pp/usable_cores.hpp>
 
 #include "in_seconds.hpp"
+#include "page.hpp"
 #include "particulars.hpp"
 #include "patience.hpp"
 
@@ -113,12 +114,30 @@ Node::Node(const Options& options, std::unique_ptr<transport::Transport> transpo
       courier_(make_courier(std::move(transport))),
       crew_(*this, *options_.workers, options_.stack_bytes, queue_, deadlines_,
             courier_ ? static_cast<Crew::Outside&>(*courier_) : alone_, home_.patience(),
-            black_box_.get()),
+            black_box_.get(), chronicle_),
       sentinel_(*this, log_,
                 options_.role == Role::kDriver ? options_.stalled : std::chrono::milliseconds(0)) {
   warn_of_limits();
   home_.set_without_workers(workers() == 0);
+  open_door();
   if (courier_) courier_->start(crew_);
+}
+
+void Node::open_door() {
+  if (options_.http.empty()) return;
+  door_ = std::make_unique<HttpDoor>(static_cast<HttpDoor::Subject&>(*this),
+                                     HttpDoor::Settings{options_.http, options_.http_open});
+  const std::string url = door_->url();
+  log_.report("http " + url);
+  if (options_.report_fd < 0) log_.state("can be watched at " + url);
+  try {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    watch_point_ = std::make_unique<WatchPointFile>(
+        WatchPoint{url, name_, options_.role == Role::kDriver, getpid(),
+                   std::chrono::duration_cast<std::chrono::milliseconds>(now).count()});
+  } catch (const Error& error) {
+    log_.info(std::string(error.what()) + "; pp-top has to be told the address");
+  }
 }
 
 // A node can do without it.
@@ -152,7 +171,7 @@ std::unique_ptr<JobLog> Node::open_job_log() {
 std::unique_ptr<Courier> Node::make_courier(std::unique_ptr<transport::Transport> transport) {
   if (!transport) return nullptr;
   Courier::Sources sources = open_sources(options_, transport->self(), log_);
-  Courier::Parts parts{queue_, log_, functions_, home_, black_box_.get()};
+  Courier::Parts parts{queue_, log_, functions_, home_, black_box_.get(), &chronicle_};
   parts.result_secret = NodeId::random().bytes;
   parts.most_cached = options_.cache_bytes.value_or(usual_cache());
   return std::make_unique<Courier>(options_, std::move(transport), std::move(sources), parts);
@@ -174,6 +193,8 @@ void Node::set_workers(unsigned workers) {
 }
 
 Node::~Node() {
+  watch_point_.reset();
+  door_.reset();
   queue_.turnstile().close();
   // What others have lent us and nobody has begun is no longer begun here: they are not to wait for
   // it until the last job that runs has ended, which may be waiting for one of theirs.
@@ -294,7 +315,9 @@ bool Node::waiting() const {
          (courier_ && courier_->open_loans() > 0);
 }
 
-std::string Node::describe() {
+std::string Node::describe() { return describe({}); }
+
+std::string Node::describe(std::string_view job) {
   const Clock::time_point now = Clock::now();
   std::string lines = "state of " + name_ + " after " + in_seconds(now - started_) + ": " +
                       std::to_string(crew_.busy()) + " of " + std::to_string(workers()) +
@@ -308,7 +331,7 @@ std::string Node::describe() {
   queued(queue_.borrowed(), "for other nodes");
   queued(queue_.elsewhere(), "to run on any node but this one");
   queued(queue_.placed(), "to run on one other node");
-  if (courier_) lines += courier_->describe(now + std::chrono::seconds(1));
+  if (courier_) lines += courier_->describe(now + std::chrono::seconds(1), job);
   return lines;
 }
 
@@ -342,6 +365,102 @@ Statistics Node::statistics() {
   }
   statistics.nodes.insert(statistics.nodes.begin(), std::move(own));
   return statistics;
+}
+
+Snapshot Node::snapshot() {
+  constexpr std::chrono::milliseconds kAnswersWithin{100};  // who is slower is told of as before
+  const Clock::time_point now = Clock::now();
+  const auto seconds = [](auto time) { return std::chrono::duration<double>(time).count(); };
+  Snapshot snapshot;
+  snapshot.version = kVersion;
+  snapshot.node = name_;
+  snapshot.id = id_.short_name();
+  snapshot.driver = options_.role == Role::kDriver;
+  snapshot.when = std::chrono::system_clock::now();
+  snapshot.elapsed = seconds(now - started_);
+  snapshot.elements = home_.elements().begun.load(std::memory_order_relaxed);
+  snapshot.elements_done = home_.elements().done.load(std::memory_order_relaxed);
+  if (snapshot.elements > snapshot.elements_done)
+    snapshot.open = snapshot.elements - snapshot.elements_done;
+  snapshot.events = chronicle_.recent();
+  for (const Crew::Running& one : crew_.running())
+    snapshot.running.push_back({one.worker, std::string(one.function), seconds(now - one.since)});
+
+  const Crew::Totals totals = crew_.totals();
+  Snapshot::Node& self = snapshot.nodes.emplace_back();
+  self.id = id_.short_name();
+  self.name = name_;
+  for (const auto& [name, figures] : crew_.functions_by_name()) {
+    snapshot.functions[std::string(name)] = figures;
+    self.functions[std::string(name)] = {static_cast<double>(figures.nanoseconds) * 1e-9,
+                                         figures.running};
+  }
+  self.self = true;
+  self.workers = workers();
+  self.busy = std::min(crew_.busy(), self.workers);
+  self.queued = static_cast<std::uint32_t>(queue_.own() + queue_.borrowed() + queue_.pinned() +
+                                           queue_.elsewhere() + queue_.placed());
+  self.jobs = totals.jobs;
+  self.busy_time = seconds(totals.busy);
+  // (What runs has not been added to that yet: a job of an hour would be idle time for an hour.)
+  for (const Snapshot::Running& one : snapshot.running) self.busy_time += one.since;
+  self.memory = crew_.memory();
+  if (courier_) {
+    self.address = courier_->address();
+    const Courier::Figures figures = courier_->figures(now + kAnswersWithin);
+    self.stolen = figures.stolen;
+    self.lent = figures.lent;
+    snapshot.lost = figures.lost;
+    snapshot.late = figures.late;
+    snapshot.refused = figures.refused;
+    snapshot.misbehaved = figures.misbehaved;
+    std::map<NodeId, NodeView> views;
+    for (NodeView& view : courier_->nodes()) views.emplace(view.id, std::move(view));
+    constexpr std::size_t kMostGone = 64;  // the table is of those who are there
+    std::size_t gone = 0;
+    for (const NodeStatistics& other : figures.nodes) {
+      const auto view = views.find(other.id);
+      if (view == views.end() && ++gone > kMostGone) continue;
+      Snapshot::Node& node = snapshot.nodes.emplace_back();
+      node.id = other.id.short_name();
+      node.name = other.name;
+      node.workers = other.workers;
+      node.jobs = other.jobs;
+      node.stolen = other.stolen;
+      node.lent = other.lent;
+      node.memory = other.memory;
+      node.busy_time = seconds(other.time);
+      node.state = "gone";
+      if (const auto ran = figures.functions.find(other.id); ran != figures.functions.end()) {
+        for (const FunctionFigures& one : ran->second) {
+          const Function* function = functions_.find(one.function);
+          if (function == nullptr) continue;
+          const std::string name(function->name);
+          snapshot.functions[name].add(one);
+          node.functions[name] = {static_cast<double>(one.nanoseconds) * 1e-9, one.running};
+        }
+      }
+      if (view == views.end()) continue;
+      node.state = view->second.state == MemberState::kSuspect ? "suspect" : "alive";
+      node.address = view->second.address.to_string();
+      node.provider = view->second.provider;
+      node.busy = node.workers - std::min(view->second.idle, node.workers);
+      node.queued = view->second.queued;
+      if (view->second.round_trip.count() > 0) node.round_trip = seconds(view->second.round_trip);
+    }
+  }
+  for (const Snapshot::Node& node : snapshot.nodes)
+    if (node.state != "gone") snapshot.open += node.queued + node.busy;
+  return snapshot;
+}
+
+std::string Node::why(std::string_view job) { return describe(job); }
+
+bool Node::ready() {
+  if (!courier_) return true;
+  if (courier_->farewell()) return false;
+  const std::size_t there = courier_->nodes().size() + 1;
+  return options_.role == Role::kDriver ? there >= options_.nodes : there > 1;
 }
 
 }  // namespace pp::runtime

@@ -8,12 +8,15 @@
 #include <pp/options.hpp>
 #include <pp/statistics.hpp>
 #include <pp/transport.hpp>
+#include <pp/watch_point.hpp>
 #include <string>
 
+#include "chronicle.hpp"
 #include "courier.hpp"
 #include "crew.hpp"
 #include "deadlines.hpp"
 #include "home.hpp"
+#include "http_door.hpp"
 #include "job_log.hpp"
 #include "log.hpp"
 #include "node_local.hpp"
@@ -36,7 +39,7 @@ Courier::Sources open_sources(const Options& options, const transport::Introduct
 // What this node says of itself, but for its addresses.
 transport::Introduction introduction(const Options& options, const FunctionTable& functions);
 
-class Node final : private Sentinel::Subject {
+class Node final : private Sentinel::Subject, private HttpDoor::Subject {
  public:
   // `transport` may be null: a node of its own.
   Node(const Options& options, std::unique_ptr<transport::Transport> transport);
@@ -91,7 +94,14 @@ class Node final : private Sentinel::Subject {
   // What is waited for, where it is and since when: several lines. Any thread; also while every
   // worker is stuck.
   std::string describe() override;
+  // The same, with the loans of jobs that have this in their name, label or number.
+  std::string describe(std::string_view job);
   Sentinel& sentinel() { return sentinel_; }
+
+  // HttpDoor::Subject
+  Snapshot snapshot() override;
+  std::string why(std::string_view job) override;
+  bool ready() override;
 
  private:
   std::uint64_t progress() const override;
@@ -101,6 +111,7 @@ class Node final : private Sentinel::Subject {
   std::unique_ptr<Courier> make_courier(std::unique_ptr<transport::Transport> transport);
   bool run_at_once(Worker& worker, Job& job);
   void warn_of_limits();
+  void open_door();
   struct Alone final : Crew::Outside {
     void wake() noexcept override {}
     void hungry() noexcept override {}
@@ -113,6 +124,7 @@ class Node final : private Sentinel::Subject {
   const std::string name_;
   Log log_;
   const std::unique_ptr<JobLog> job_log_;  // null unless this is a driver with one
+  Chronicle chronicle_;
   Home& home_;
   NodeLocals locals_;
   std::unique_ptr<BlackBox> black_box_;
@@ -125,7 +137,9 @@ class Node final : private Sentinel::Subject {
   std::atomic<bool> explained_{false};
   std::unique_ptr<Courier> courier_;  // null without a network
   Crew crew_;
-  Sentinel sentinel_;  // last: it looks at all of them
+  Sentinel sentinel_;                            // these last: they look at all of them
+  std::unique_ptr<WatchPointFile> watch_point_;  // null: nobody can look, or find it
+  std::unique_ptr<HttpDoor> door_;               // null: nobody can look
 };
 
 }  // namespace pp::runtime

@@ -141,6 +141,23 @@ Options Options::from_environment() {
   read_text("PP_SLURM_PORTS", options.slurm_ports);
   runtime::check_slurm_ports(options.slurm_ports);
   read_text("PP_SLURM_FOLDER", options.slurm_folder);
+  read_text("PP_HTTP", options.http);
+  if (options.http == "on") options.http = ":0";
+  if (options.http == "off") options.http.clear();
+  if (!options.http.empty()) {
+    try {
+      Address::parse((options.http.starts_with(':') ? "x" : "") + options.http);
+    } catch (const Error& error) {
+      refuse("PP_HTTP", options.http,
+             std::string("host:port, :port, on or off (") + error.what() + ")");
+    }
+  }
+  if (const std::string_view token = variable("PP_HTTP_TOKEN"); !token.empty()) {
+    if (token != "on" && token != "off") {
+      refuse("PP_HTTP_TOKEN", token, "on, or off: /metrics, /healthz and /readyz need no token");
+    }
+    options.http_open = token == "off";
+  }
   read_number("PP_REPORT_FD", 0, 1'048'576, "a file descriptor", options.report_fd);
   read_number("PP_BLACK_BOX", 0, 1'048'576, "a file descriptor", options.black_box_fd);
   if (options.role == Role::kWorker && !options.opens_network()) {

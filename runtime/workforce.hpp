@@ -3,6 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <vector>
+
+#include "tally.hpp"
 
 namespace pp::runtime {
 
@@ -21,6 +24,10 @@ class Workforce {
   // Of these so many could begin a job now.
   virtual unsigned idle() const = 0;
   virtual Totals totals() const = 0;
+  // What is told to those who watch: by function that may travel; bytes that the process has in
+  // use.
+  virtual std::vector<FunctionFigures> functions() const { return {}; }
+  virtual std::uint64_t memory() const { return 0; }
   // Something was pushed into the queue: sees that somebody takes it.
   virtual void announce() = 0;
   // Other nodes' refused requests wait here: the courier is to be woken when there is something for

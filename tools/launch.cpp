@@ -224,7 +224,10 @@ void Launch::read_reports_of(unsigned node) {
     if (count < 0) return;  // nothing more for now
     if (count == 0) return self.report.close();
     self.report_lines.feed({bytes, static_cast<std::size_t>(count)}, [&](std::string_view line) {
-      roll_.said(node, parse_report(line), now());
+      const Report report = parse_report(line);
+      if (report.kind == Report::Kind::kHttp && node == 0)
+        say("can be watched at " + printable(report.text));
+      roll_.said(node, report, now());
     });
   }
 }

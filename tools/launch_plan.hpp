@@ -20,6 +20,7 @@ struct LaunchPlan {
   std::string joblog;    // where the driver keeps what its maps have finished; empty: nowhere
   bool resume = false;   // from what is there
   bool quiet = false;    // no join table
+  std::string http;      // where the driver can be watched, as in PP_HTTP; empty: nowhere
   unsigned respawn = 0;  // so many workers that died are replaced, in all
   std::vector<std::string> command;  // the program and its arguments
   // The last of the nodes run elsewhere: for each the arguments with which this very program is
@@ -52,6 +53,7 @@ struct Inherited {
 //   PP_JOBLOG        driver: its job log, if one is named (also when it is alone)
 //   PP_RESUME        driver: on, if that is to be resumed
 //   PP_PEERS         workers: the driver's address
+//   PP_HTTP          driver: where it can be watched, if anywhere (also when it is alone)
 std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
                                           std::string_view launch, std::string_view driver_address,
                                           Inherited descriptors,

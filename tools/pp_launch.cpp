@@ -146,6 +146,9 @@ CommandLine::CommandLine() {
   app_.add_flag("--show-config", show_config_,
                 "Print every setting, its value and where it came from");
   app_.add_flag("--dry-run", dry_run_, "Print what would be run on the hosts, and run nothing");
+  app_.add_flag("--http{on}", plan_.http,
+                "The driver can be watched by HTTP on this host; --http=HOST:PORT: there")
+      ->envname("PP_HTTP");
   app_.add_flag("-q,--quiet", plan_.quiet, "Print no join table");
 }
 

@@ -60,8 +60,8 @@ Report parse_report(std::string_view line) {
     report.kind = Kind::kLeft;
     report.node = first_word(line);
     report.text = line;
-  } else if (verb == "refused" || verb == "error") {
-    report.kind = verb == "error" ? Kind::kError : Kind::kRefused;
+  } else if (verb == "refused" || verb == "error" || verb == "http") {
+    report.kind = verb == "error" ? Kind::kError : verb == "http" ? Kind::kHttp : Kind::kRefused;
     report.text = line;
   } else if (verb == "unreachable") {
     report.kind = Kind::kUnreachable;

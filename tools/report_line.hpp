@@ -17,6 +17,7 @@ namespace pp::tools {
 //   unreachable 127.0.0.1:40321 connection refused
 //   ready                        driver: all nodes are there; worker: its driver is
 //   missing 2                    driver: the join limit has passed without so many nodes
+//   http http://127.0.0.1:40323/?token=5f...      it can be watched there
 //   error SENTENCE               it is about to end because of this
 struct Report {
   enum class Kind {
@@ -27,6 +28,7 @@ struct Report {
     kUnreachable,
     kReady,
     kMissing,
+    kHttp,
     kError,
     kUnknown,  // a line of a later version, or malformed: to be ignored
   };
@@ -37,7 +39,7 @@ struct Report {
   std::string address;   // listening, joined, unreachable
   unsigned workers = 0;  // joined
   std::string provider;  // joined
-  std::string text;      // left, refused, unreachable, error: the sentence
+  std::string text;      // left, refused, unreachable, error: the sentence; http: where
   unsigned count = 0;    // missing
 };
 

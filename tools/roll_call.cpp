@@ -71,6 +71,7 @@ void RollCall::said(unsigned node, const Report& report, Time now) {
       row.error = printable(report.text);
       break;
     case Report::Kind::kLeft:     // the process's end says it better, and a goodbye needs no word
+    case Report::Kind::kHttp:     // the launch says it
     case Report::Kind::kUnknown:  // of a later version
       break;
   }

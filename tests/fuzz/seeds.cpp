@@ -87,6 +87,10 @@ void put_messages(Corpus& corpus) {
   put("returned", encode(returned));
   put("results_value_and_failure", encode(results));
   put("load", encode(Load{1, 2, 3, 4, 5, 6, 7, 8}));
+  pp::runtime::FunctionFigures ran{.function = 9, .failed = 1, .nanoseconds = 70'000, .running = 2};
+  ran.counts[3] = 4;
+  ran.counts[pp::runtime::FunctionFigures::kBuckets - 1] = 1;
+  put("load_functions", encode(Load{1, 2, 3, 4, 5, 0, 7, 8, 9, 10, {ran, {.function = 11}}}));
   put("leave", encode_leave("the work is done"));
   put("understood", encode_understood());
   put("cancel", encode_cancel(std::vector<std::uint64_t>{5, 6, 7}));

@@ -88,6 +88,11 @@ class Scribe final : public Listener {
     tell("load", load.queued, load.idle, load.jobs, load.nanoseconds, load.stolen, load.ask,
          load.answers);
     if (load.workers != 0) tell("workers", load.workers);
+    if (load.lent + load.memory != 0) tell("lent", load.lent, load.memory);
+    for (const FunctionFigures& one : load.functions) {
+      tell("function", one.function, one.failed, one.nanoseconds, one.running);
+      for (const std::uint64_t count : one.counts) tell(count);
+    }
   }
   void on_leave(std::string_view why) override { tell("leave", why); }
   void on_understood() override { tell("understood"); }
@@ -201,6 +206,13 @@ std::vector<Want> wants() {
   return {{blob(1), 0, 262'144, false}, {blob(2), 999'999, 1, true}, {{}, 0, 0, false}};
 }
 
+Load with_functions() {
+  FunctionFigures ran{.function = 9, .failed = 1, .nanoseconds = 70'000, .running = 2};
+  ran.counts[3] = 4;
+  ran.counts[FunctionFigures::kBuckets - 1] = 1;
+  return {1, 2, 3, 4, 5, 0, 7, 8, 9, 10, {ran, {.function = 11}}};
+}
+
 std::vector<Encoded> one_of_each_kind() {
   const std::vector<Returned> returned{{1, true, Reason::kLeaving}, {2, false, Reason::kWanted}};
   const std::vector<Result> results{{7, bytes(kArguments)}, {8, failure()}, {9, with_causes(2)}};
@@ -213,6 +225,7 @@ std::vector<Encoded> one_of_each_kind() {
           encode(returned),
           encode(results),
           encode(Load{1, 2, 3, 4, 5, 6, 7, 8}),
+          encode(with_functions()),
           encode_leave("the work is done"),
           encode_understood(),
           encode_cancel(cancelled),
@@ -581,6 +594,22 @@ TEST(Messages, more_than_one_data_holds_comes_back) {
 TEST(Messages, figures_come_back) {
   EXPECT_EQ(heard(encode(Load{1, 2, 3, 4, 5, 6, ~0ull})), "load|1|2|3|4|5|6|18446744073709551615|");
   EXPECT_EQ(heard(encode(Load{0, 0, 0, 0, 0, 0, 0, 9})), "load|0|0|0|0|0|0|0|workers|9|");
+}
+
+TEST(Messages, a_load_tells_of_functions_what_was_put_in) {
+  const std::string said = heard(encode(with_functions()));
+  EXPECT_EQ(said.find("load|1|2|3|4|5|0|7|workers|8|lent|9|10|function|9|1|70000|2|0|0|0|4|0|"), 0u)
+      << said;
+  EXPECT_NE(said.find("|1|function|11|0|0|0|0|"), std::string::npos) << said;
+}
+
+TEST(Messages, memory_alone_makes_no_load_news) {
+  Load told{1, 2, 3, 4, 5, 0, 0, 8, 9, 10};
+  Load now = told;
+  now.memory = 11;
+  EXPECT_FALSE(now.says_more_than(told));
+  now.jobs = 4;
+  EXPECT_TRUE(now.says_more_than(told));
 }
 
 TEST(Messages, a_goodbye_comes_back) {

@@ -61,12 +61,13 @@ class OptionsFromEnvironment : public testing::Test {
 
  private:
   static constexpr const char* kNames[] = {
-      "PP_WORKERS",  "PP_ROLE",         "PP_LISTEN",      "PP_PEERS",       "PP_KEY_FILE",
-      "PP_IFACE",    "PP_FABRIC",       "PP_NAME",        "PP_LAUNCH",      "PP_NODES",
-      "PP_RETRIES",  "PP_JOIN_TIMEOUT", "PP_REPORT_FD",   "PP_QUEUE_LIMIT", "PP_SEED",
-      "PP_DISCOVER", "PP_HOSTS_FILE",   "PP_DNS",         "PP_FOLDER",      "PP_SUSPECT",
-      "PP_DEAD",     "PP_DRAIN",        "PP_JOBLOG",      "PP_RESUME",      "PP_SHM",
-      "PP_CACHE",    "PP_SLURM",        "PP_SLURM_PORTS", "PP_SLURM_FOLDER"};
+      "PP_WORKERS",   "PP_ROLE",         "PP_LISTEN",      "PP_PEERS",        "PP_KEY_FILE",
+      "PP_IFACE",     "PP_FABRIC",       "PP_NAME",        "PP_LAUNCH",       "PP_NODES",
+      "PP_RETRIES",   "PP_JOIN_TIMEOUT", "PP_REPORT_FD",   "PP_QUEUE_LIMIT",  "PP_SEED",
+      "PP_DISCOVER",  "PP_HOSTS_FILE",   "PP_DNS",         "PP_FOLDER",       "PP_SUSPECT",
+      "PP_DEAD",      "PP_DRAIN",        "PP_JOBLOG",      "PP_RESUME",       "PP_SHM",
+      "PP_CACHE",     "PP_SLURM",        "PP_SLURM_PORTS", "PP_SLURM_FOLDER", "PP_HTTP",
+      "PP_HTTP_TOKEN"};
   std::map<std::string, std::string> before_;
 };
 

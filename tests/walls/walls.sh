@@ -108,8 +108,8 @@ includes '<(oneapi/)?tbb[/.]' | outside "runtime/executor\.cpp|$measure" |
 includes '<sodium' |
   outside "transport/(cluster_key|channel|handshake|seal[a-z_]*|secret|transcript|node_id)\.cpp|runtime/(function_table|job_log_format|content_hash|result_name)\.cpp|$measure" |
   breach 'libsodium lives where keys, seals, checksums and identities are made'
-includes '["<]((capnp|kj)/|[a-z_]+\.capnp\.h)' | outside "transport/hello\.cpp|discovery/(beacon|gossip)\.cpp|runtime/messages\.cpp|tools/daemon_messages\.cpp|$measure" |
-  breach "Cap'n Proto lives where a room's messages are read and written"
+includes '["<]((capnp|kj)/|[a-z_]+\.capnp\.h)' | outside "transport/hello\.cpp|discovery/(beacon|gossip)\.cpp|runtime/(messages|http_door)\.cpp|tools/daemon_messages\.cpp|$measure" |
+  breach "Cap'n Proto lives where a room's messages are read and written, KJ's HTTP in runtime/http_door.cpp"
 includes '<(spdlog|fmt)/' | outside 'runtime/log\.cpp|tools/.*|apps/.*|bench/.*' |
   breach 'the rooms report to a handler; only runtime/log.cpp and the programs print'
 includes '<toml\+\+/' | outside 'tools/daemon_config\.cpp' | breach "toml++ lives where the node daemon's file is read"

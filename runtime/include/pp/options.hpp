@@ -114,6 +114,12 @@ struct Options {
   // A folder that all tasks share, for the step's key if key_file names none; empty:
   // $HOME/.pp/slurm. (PP_SLURM_FOLDER)
   std::string slurm_folder{};
+  // Where this node can be watched by HTTP, read-only: "host:port", "[v6]:port", or ":port" on
+  // 127.0.0.1; port 0 takes any free one; empty: nowhere. The log says the whole address; whoever
+  // has it, token and all, may look. (PP_HTTP; `on` stands for :0)
+  std::string http{};
+  // /metrics, /healthz and /readyz of it need no token. (PP_HTTP_TOKEN=off)
+  bool http_open = false;
 
   int report_fd = -1;     // PP_REPORT_FD: where pp-launch wants to read what happens
   int black_box_fd = -1;  // PP_BLACK_BOX: pp-launch's memory file for what its nodes are running

@@ -21,6 +21,8 @@ struct NodeStatistics {
   std::uint64_t jobs = 0;  // executions that ended
   std::chrono::nanoseconds time{0};  // summed over workers, without waiting
   std::uint64_t stolen = 0;          // of `jobs`: for another node
+  std::uint64_t lent = 0;            // jobs of its own that it gave to others
+  std::uint64_t memory = 0;          // bytes that its process has in use
 };
 
 // Datagrams that this node heard where nodes announce themselves (PP_DISCOVER), and did not heed. A
