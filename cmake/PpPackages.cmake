@@ -109,7 +109,8 @@ pp runs plain C++ functions on every core of one machine or of many: a
 program submits jobs, and whoever is idle takes them.
 
 This package has the programs: pp-launch runs a program as several nodes,
-pp-keygen makes the key by which they know each other.")
+pp-top shows what they do, pp-keygen makes the key by which they know each
+other.")
 include(CPack)
 set_target_properties(pp_shared PROPERTIES EXCLUDE_FROM_ALL OFF)   # at hand when it is packed
 

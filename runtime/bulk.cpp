@@ -264,8 +264,6 @@ void Bulk::start(Node& node, JobOptions&& options, std::size_t most_per_piece) {
   }
   options_ = std::move(options);
   prepare(node);
-  counted_ = true;
-  home_->elements().begun.fetch_add(size_, std::memory_order_relaxed);
   std::size_t pieces = std::max(divided_up(size_, most_per_piece), std::min(size_, kPieces));
   std::vector<Range> parts;
   const Worker* worker = Crew::current();
@@ -276,6 +274,10 @@ void Bulk::start(Node& node, JobOptions&& options, std::size_t most_per_piece) {
   }
   // As many identities as there would be without a log: what comes later has the same ones.
   const Identities identities{node.reserve(pieces), pieces};
+  if (!in_job) {
+    counted_ = true;
+    home_->batch_begun(pieces, size_);
+  }
   std::uint64_t seed = node.identity(identities.first);
   if (node.job_log() == nullptr || in_job) {
     cut_evenly(0, size_, pieces, parts);
@@ -401,7 +403,7 @@ void Bulk::complete(std::size_t first, std::size_t last) {
     newer = std::move(books->newer);
   }
   if (newer) happen(*newer);
-  if (counted_) home_->elements().done.fetch_add(last - first, std::memory_order_relaxed);
+  if (counted_) home_->batch_done(last - first);
   if (left_.fetch_sub(last - first, std::memory_order_acq_rel) == last - first) happen(*all_done_);
 }
 

@@ -235,6 +235,7 @@ void Courier::turn(Clock::time_point now) {
   look_after_links(now);
   look_after_driver(now);
   look_after_drain(now);
+  look_after_trace(now);
   go_on_leaving(now);
 }
 

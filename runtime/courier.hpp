@@ -40,10 +40,14 @@
 #include "relief.hpp"
 #include "result_name.hpp"
 #include "thief.hpp"
+#include "trace.hpp"
+#include "trace_record.hpp"
 #include "victim.hpp"
 #include "workforce.hpp"
 
 namespace pp::runtime {
+
+class TraceFile;
 
 // Carries between the transport and this node's queue, ledger, thief and victim. It runs no user
 // code but the encoding of the arguments of jobs that it lends. Public members may be called from
@@ -81,7 +85,10 @@ class Courier final : public Crew::Outside,
     // Of blobs that are not in use so many bytes are kept.
     std::size_t most_cached = std::size_t{1} << 30;
     std::uint64_t spread_least = BlobSpread::kLeast;
-    ResultSecret result_secret{};  // this process's own
+    ResultSecret result_secret{};     // this process's own
+    Trace* trace = nullptr;           // what the workers write down; null: nobody is told
+    TraceFile* trace_file = nullptr;  // of a driver that draws one
+    std::uint64_t clock = 0;          // this system's clock; 0: it has no name
   };
 
   using Sources = std::vector<std::unique_ptr<discovery::Discovery>>;
@@ -169,6 +176,9 @@ class Courier final : public Crew::Outside,
   // Jobs that others have, and suspects; a moment ago.
   std::size_t open_loans() const { return open_loans_.load(std::memory_order_relaxed); }
 
+  // Executions that were lost with a node.
+  std::uint64_t lost() const { return board_.lock()->lost; }
+
   // Asks every peer; waits for the answers until `deadline`.
   Figures figures(Clock::time_point deadline);
 
@@ -188,6 +198,11 @@ class Courier final : public Crew::Outside,
   void offer_help() noexcept override { relief_.offer(); }
   bool help() noexcept override;
   void withdraw_help(bool sleeps) noexcept override { relief_.withdraw(sleeps); }
+  // A worker's part of the trace is to be collected. Any thread.
+  void trace_due() noexcept {
+    trace_due_.store(true, std::memory_order_relaxed);
+    nudge();
+  }
   bool wants_help() const noexcept override { return any_peers_.load(std::memory_order_relaxed); }
 
   // BorrowedJob::Desk
@@ -239,16 +254,17 @@ class Courier final : public Crew::Outside,
   struct PeerRecord {
     transport::Peer peer;
     LinkRecord* link = nullptr;
-    std::optional<Clock::time_point> asked;  // when a request went out that is not answered
-    bool left = false;                       // it said goodbye: it is lent nothing any more
-    bool told = false;                       // we did
-    bool understood = false;                 // and it has answered
-    bool resting = false;                    // both sides have agreed to close it
-    unsigned unread = 0;                     // questions of its, while our answers lie about
-    Clock::time_point used{};                // something was lent, asked or answered
-    Clock::time_point heard{};               // something of it
-    std::deque<messages::Want> wants{};      // that are not answered yet
-    messages::Load told_load{};              // what it believes of this node
+    std::optional<Clock::time_point> asked;       // when a request went out that is not answered
+    bool left = false;                            // it said goodbye: it is lent nothing any more
+    bool told = false;                            // we did
+    bool understood = false;                      // and it has answered
+    bool resting = false;                         // both sides have agreed to close it
+    unsigned unread = 0;                          // questions of its, while our answers lie about
+    Clock::time_point used{};                     // something was lent, asked or answered
+    Clock::time_point heard{};                    // something of it
+    std::deque<messages::Want> wants{};           // that are not answered yet
+    std::optional<Clock::time_point> stealing{};  // since when it is asked for work; for the trace
+    messages::Load told_load{};                   // what it believes of this node
   };
   // A result that has come, but for the blobs that belong to it.
   struct Arriving {
@@ -277,6 +293,8 @@ class Courier final : public Crew::Outside,
     bool for_one = false;  // its name is one job's, and nobody will ask for it again
     std::vector<BorrowedJob*> jobs;
     std::vector<std::pair<ArrivingAt, Luggage::Place>> results;
+    Clock::time_point since{};  // and who was asked for it: for the trace
+    NodeId giver{};
     bool empty() const { return jobs.empty() && results.empty(); }
   };
   // A job that may have killed its borrower waits for a node where it is tried alone.
@@ -284,6 +302,12 @@ class Courier final : public Crew::Outside,
     Job* job;  // phase Lent, with a reference
     NodeId last;
     Clock::time_point since;
+  };
+  // A loan that will be shown in the trace.
+  struct TracedLoan {
+    std::uint64_t number = 0;  // 0: none
+    NodeId borrower;
+    TraceRecord record;
   };
   // What other threads may read.
   struct Board {
@@ -455,6 +479,24 @@ class Courier final : public Crew::Outside,
   void blob_failed(const BlobId& id);
   bool take_result(const messages::Result& result, const NodeId& borrower, Arriving* parcel);
   void fail(Job& job, Failure failure);
+  // courier_trace.cpp
+  bool traces() const { return parts_.trace != nullptr && parts_.trace->on(); }
+  bool draws_trace() const;
+  std::uint64_t trace_time() const;
+  void trace(const TraceRecord& record);
+  void trace_lent(std::uint64_t number, const Job& job, const NodeId& borrower);
+  void trace_settled(std::uint64_t number);
+  void trace_returned(std::uint64_t number);
+  void trace_lost(const NodeId& borrower);
+  void trace_asked(PeerRecord& victim);
+  void trace_granted(PeerRecord& victim, std::size_t jobs);
+  void trace_transfer(const BlobId& id, Clock::time_point since, const NodeId& giver);
+  void look_after_trace(Clock::time_point now);
+  void gather_trace(Clock::time_point now, bool last);
+  void send_trace(bool last);
+  void end_trace();
+  void ask_for_traces();
+  void observe(SessionId session, PeerRecord& record);
   NodeView view_of(const discovery::Member& member) const;
   void call_back(const std::vector<NodeCallback>& callbacks, const NodeView& view);
   void make_calls();
@@ -502,6 +544,8 @@ class Courier final : public Crew::Outside,
   void on_not_here(const BlobId& id) override;
   void on(const messages::Instead& instead) override;
   void on_taken(std::span<const std::uint64_t> numbers) override;
+  void on(const messages::Observe& observe) override;
+  void on(const messages::Records& records) override;
 
   const Options options_;
   Parts parts_;
@@ -561,6 +605,16 @@ class Courier final : public Crew::Outside,
   // Nodes that placed jobs wait for and that were never here: since when, or max() when said so.
   std::map<NodeId, Clock::time_point> awaited_;
   Clock::time_point next_load_;
+  // Of the trace. Whose driver draws it, when that was last heard of, and when it was looked after.
+  std::optional<NodeId> observer_;
+  Clock::time_point observed_{};
+  Clock::time_point trace_looked_{};
+  double trace_rate_ = 0;       // records a second that may be sent
+  double trace_allowance_ = 0;  // records that may be sent now
+  Clock::time_point trace_filled_{};
+  std::vector<TraceRecord> trace_out_;
+  std::uint64_t trace_dropped_ = 0;
+  std::array<TracedLoan, 32> traced_loans_{};
   std::optional<NodeId> driver_;                  // of this worker's launch
   std::optional<Clock::time_point> driver_lost_;  // since when it is not connected
   Clock::duration driver_patience_{};
@@ -577,6 +631,7 @@ class Courier final : public Crew::Outside,
   // Relaxed: a flag for the courier, which is woken after it was set.
   std::atomic<bool> ask_due_{false};
   std::atomic<bool> description_due_{false};
+  std::atomic<bool> trace_due_{false};
   // begin_end() was called. Relaxed: likewise.
   std::atomic<bool> ending_{false};
   // Milliseconds that a drain may last, -1: none was asked for. Relaxed: likewise.

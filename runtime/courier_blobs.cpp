@@ -118,6 +118,10 @@ bool Courier::await_blobs(BorrowedJob& job, const std::vector<messages::NamedBlo
     blobs.missing.emplace_back(place, id);
     if (known) continue;
     Awaiting& awaiting = wanted_blobs_[id];
+    if (awaiting.empty()) {
+      awaiting.since = now_;
+      awaiting.giver = job.owner;
+    }
     awaiting.jobs.push_back(&job);
     awaiting.for_one |= for_one;
     fetcher_.need(id, job.owner, for_one ? BlobFetcher::Proof::kSender : BlobFetcher::Proof::kName);
@@ -238,7 +242,12 @@ void Courier::await_result(const messages::Result& result, const NodeId& borrowe
     } else if (blob != nullptr) {
       at->here.push_back({place, std::move(blob)});
     } else {
-      wanted_blobs_[id].results.emplace_back(at, place);
+      Awaiting& awaiting = wanted_blobs_[id];
+      if (awaiting.empty()) {
+        awaiting.since = now_;
+        awaiting.giver = borrower;
+      }
+      awaiting.results.emplace_back(at, place);
       fetcher_.need(id, borrower,
                     is_its_own ? BlobFetcher::Proof::kSender : BlobFetcher::Proof::kName);
       ++at->missing;
@@ -353,6 +362,7 @@ void Courier::blob_is_here(const BlobId& id) {
   if (entry == wanted_blobs_.end()) return;
   const Awaiting awaiting = std::move(entry->second);
   wanted_blobs_.erase(entry);
+  if (traces()) trace_transfer(id, awaiting.since, awaiting.giver);
   // A result is moved to its job if nobody else is to see it.
   const bool is_result = awaiting.jobs.empty() && awaiting.results.size() == 1 &&
                          awaiting.results.front().second == Luggage::kWhole;

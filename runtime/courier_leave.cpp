@@ -91,6 +91,7 @@ void Courier::say_goodbye() {
   send_results(SIZE_MAX);
   return_borrowed(drop_borrowed([](const BorrowedJob&) { return true; }),
                   messages::Reason::kLeaving);
+  if (!draws_trace()) end_trace();
   neighbourhood_.leave(now_);
   for (auto& [session, record] : peers_) say_leave(record);
   stage_ = Stage::kGoodbye;

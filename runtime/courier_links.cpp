@@ -156,6 +156,7 @@ void Courier::begin_next(LinkRecord& link) {
 
 void Courier::end_link(LinkRecord& link, Ledger::End end) {
   std::vector<Ledger::Verdict> verdicts = ledger_.link_over(link.node, end);
+  if (traces()) trace_lost(link.node);
   const auto lost = static_cast<std::size_t>(
       std::count_if(verdicts.begin(), verdicts.end(),
                     [](const Ledger::Verdict& verdict) { return verdict.lost; }));

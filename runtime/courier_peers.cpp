@@ -267,6 +267,7 @@ void Courier::on_up(SessionId session, const transport::Peer& peer) {
   neighbourhood_.on_up(session, peer, now_);
   if (leaving()) return say_leave(record);
   placed_due_.store(true, std::memory_order_relaxed);
+  if (draws_trace()) observe(session, record);
   thief_.peer_up(session);
   if (pointed_to_ == node) {
     thief_.pointed_to(session);
@@ -441,6 +442,7 @@ void Courier::on_leave(std::string_view why) {
   placed_due_.store(true, std::memory_order_relaxed);
   // Its request for work is void. It may still be asked: it lends what its own jobs wait for.
   victim_.unpark(speaker_);
+  if (observer_ == record->link->node) end_trace();
   deliver(*record->link, messages::encode_understood());
   parts_.log.info(who(speaker_) + " says goodbye: " + std::string(why));
   neighbourhood_.left(NodeId(record->peer.introduction.node), now_);

@@ -131,6 +131,8 @@ bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked, bool al
     if (!encode(job, arguments)) continue;
     ends.push_back(arguments.size());
     const std::uint64_t number = ledger_.lend(job, link.node, alone, now_);
+    if (traces()) [[unlikely]]
+      trace_lent(number, job, link.node);
     if (!loose_.empty()) offer(job, number, link.node);
     grant.jobs.push_back(describe(job, number));
     if (alone) grant.jobs.back().placed = true;
@@ -430,6 +432,7 @@ void Courier::steal() {
     if (!victim) break;
     PeerRecord* record = peer(*victim);
     record->asked = record->used = now_;
+    if (traces()) trace_asked(*record);
     say(*victim,
         messages::encode(messages::Steal{workforce_->workers(), workforce_->idle(), wants}));
   }
@@ -545,6 +548,7 @@ void Courier::note_answer() {
 void Courier::on(const messages::Grant& grant) {
   if (!grant.unasked) {
     note_answer();
+    if (traces()) trace_granted(*peer(speaker_), grant.jobs.size());
     thief_.granted(speaker_);
     victim_.unpark(speaker_);  // it has more than we
   }
@@ -654,6 +658,7 @@ void Courier::on(std::span<const messages::Returned> returned) {
     full |= one.reason == messages::Reason::kFull;
     how = who(speaker_) + " returned it: " + std::string(messages::to_string(one.reason));
     verdicts.push_back(ledger_.give_back(one.number, borrower, one.begun, how));
+    if (traces()) trace_returned(one.number);
     if (verdicts.back().job == nullptr) {
       ++late;
       invented = invented || !ledger_.has_lent(one.number);
@@ -698,6 +703,8 @@ void Courier::on(std::span<const messages::Result> results) {
     if (!result.blobs.empty()) {
       await_result(result, borrower);
     } else if (Job* job = ledger_.settle(result.number, borrower)) {
+      if (traces()) [[unlikely]]
+        trace_settled(result.number);
       store(*job, result, nullptr);
       const std::uint32_t waiting = job->mark_done();
       if ((waiting & (Job::kAwaited | Job::kWatched)) != 0) {
@@ -724,6 +731,7 @@ bool Courier::take_result(const messages::Result& result, const NodeId& borrower
                           Arriving* parcel) {
   Job* job = ledger_.settle(result.number, borrower);
   if (job == nullptr) return take_late(result, borrower, parcel);
+  if (traces()) trace_settled(result.number);
   settle(*job, result, parcel);
   return true;
 }

@@ -112,13 +112,14 @@ bool Crew::Shift::remove_sleeper(Worker& worker) {
 }
 
 Crew::Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue,
-           Deadlines& deadlines, Outside& outside, Patience& patience, BlackBox* black_box,
-           Chronicle& chronicle)
+           Deadlines& deadlines, Outside& outside, Patience& patience, Trace& trace,
+           BlackBox* black_box, Chronicle& chronicle)
     : queue_(queue),
       deadlines_(deadlines),
       outside_(outside),
       patience_(patience),
       node_(node),
+      trace_(trace),
       black_box_(black_box),
       chronicle_(chronicle),
       allowed_(workers),
@@ -459,13 +460,59 @@ bool Crew::end_ticket(Worker& worker) {
 
 // On top of another one, which waits for it: a part of that, unless it is another node's.
 void Crew::run(Worker& worker, Job& job) noexcept {
-  if (job.borrowed) [[unlikely]]
-    return run_borrowed(worker, job);
+  if (job.borrowed || trace_.on()) [[unlikely]]
+    return run_otherwise(worker, job);
   end(job, execute(worker, job));
 }
 
 // Apart: it must not cost the own jobs a register.
-[[gnu::noinline]] void Crew::run_borrowed(Worker& worker, Job& job) noexcept {
+[[gnu::noinline]] void Crew::run_otherwise(Worker& worker, Job& job) noexcept {
+  if (trace_.on()) return run_traced(worker, job);
+  if (job.borrowed) return run_borrowed(worker, job);
+  end(job, execute(worker, job));  // the trace has just ended
+}
+
+namespace {
+
+TraceRecord record_of(const Worker& worker, const Job& job) {
+  TraceRecord record;
+  record.kind = TraceRecord::Kind::kJob;
+  record.worker = static_cast<std::uint16_t>(worker.index);
+  record.what = job.function == nullptr ? 0 : job.function->id;
+  record.job = job.id;
+  record.attempt = static_cast<std::uint8_t>(std::min<std::uint32_t>(job.attempt, 255));
+  if (job.borrowed) record.other = brief(static_cast<const BorrowedJob&>(job).owner);
+  return record;
+}
+
+}  // namespace
+
+// On top of another one, while somebody observes.
+void Crew::run_traced(Worker& worker, Job& job) noexcept {
+  TraceTrack& track = trace_.track(worker.index);
+  if (track.passes_over()) {
+    track.pass();
+    job.borrowed ? run_borrowed(worker, job) : end(job, execute(worker, job));
+    return track.go_on();
+  }
+  TraceRecord record = record_of(worker, job);  // it may be gone afterwards
+  const Clock::time_point begun = Clock::now();
+  const bool noted = job.borrowed && worker.recorder.on();
+  if (noted) note(worker, job, begun);
+  ++track.depth;
+  const Ran ran = execute(worker, job);
+  const unsigned depth = track.depth--;
+  if (noted) worker.recorder.end();
+  record.begin = Trace::nanoseconds(begun);
+  const Clock::time_point ended = Clock::now();
+  if (job.borrowed) worker.tally.count(job.function, ended - begun, failed(job, ran));
+  record.end = Trace::nanoseconds(ended);
+  track.took(record.end - record.begin);
+  trace_.write(track, record, depth);
+  end(job, ran);
+}
+
+void Crew::run_borrowed(Worker& worker, Job& job) noexcept {
   const bool noted = worker.recorder.on();
   const Clock::time_point begun = Clock::now();
   if (noted) note(worker, job, begun);
@@ -506,6 +553,42 @@ bool Crew::failed(const Job& job, Ran ran) noexcept {
 
 // Returns when it ended.
 Clock::time_point Crew::run_outermost(Worker& worker, Job& job, Clock::time_point begun) noexcept {
+  if (trace_.on()) [[unlikely]]
+    return run_outermost_traced(worker, job, begun);
+  const Counted ran = run_counted(worker, job, begun);
+  end(job, ran.how);
+  return ran.ended;
+}
+
+Clock::time_point Crew::run_outermost_traced(Worker& worker, Job& job,
+                                             Clock::time_point begun) noexcept {
+  TraceTrack& track = trace_.track(worker.index);
+  TraceRecord record = record_of(worker, job);
+  // `begun` is when the job before it ended. Its result has been handed over since, and this one
+  // may have come from its owner meanwhile. Among the shortest jobs nobody sees that, and a look at
+  // the clock costs.
+  record.begin = Trace::nanoseconds(
+      track.may_grow_by(record, trace_.grain()) ? begun : std::max(begun, Clock::now()));
+  // (A worker's place may have been another thread's before, whose job has ended a moment ago.)
+  if (const std::int64_t last = track.last_end();
+      last != 0 && record.begin - last >= trace_.grain()) {
+    trace_.write(track,
+                 {.begin = last,
+                  .end = record.begin,
+                  .worker = record.worker,
+                  .kind = TraceRecord::Kind::kIdle},
+                 0);
+  }
+  const Counted ran = run_counted(worker, job, begun);
+  record.end = Trace::nanoseconds(ran.ended);
+  track.ended(record.end);
+  trace_.write(track, record, 0);
+  end(job, ran.how);
+  return ran.ended;
+}
+
+// All but the job's end.
+inline Crew::Counted Crew::run_counted(Worker& worker, Job& job, Clock::time_point begun) noexcept {
   worker.parked = Clock::duration::zero();
   if (worker.recorder.on()) note(worker, job, begun);
   worker.running.store(job.function, std::memory_order_relaxed);
@@ -518,8 +601,7 @@ Clock::time_point Crew::run_outermost(Worker& worker, Job& job, Clock::time_poin
   add(worker.busy_nanoseconds, static_cast<std::uint64_t>(took.count()));
   add(worker.outermost, 1);
   worker.tally.count(job.function, took, failed(job, ran));
-  end(job, ran);
-  return ended;
+  return {ran, ended};
 }
 
 Ran Crew::execute(Worker& worker, Job& job) noexcept {
@@ -653,7 +735,19 @@ void Crew::sleep(Worker& worker, Job& job, Clock::time_point deadline) {
     worker.parker.park_until(deadline);
     unwatch(job, sleeper);
   }
-  worker.parked += Clock::now() - begun;
+  const Clock::time_point ended = Clock::now();
+  worker.parked += ended - begun;
+  if (trace_.on() && ended - begun >= std::chrono::nanoseconds(trace_.grain())) {
+    TraceTrack& track = trace_.track(worker.index);
+    if (!track.passing()) {
+      trace_.write(track,
+                   {.begin = Trace::nanoseconds(begun),
+                    .end = Trace::nanoseconds(ended),
+                    .worker = static_cast<std::uint16_t>(worker.index),
+                    .kind = TraceRecord::Kind::kWait},
+                   track.depth + 1);
+    }
+  }
   auto shift = shift_.lock();
   // A seeker again, counted by feed() already if that woke us: pushes while we were one woke
   // nobody, and stop_seeking() passes the word on.

@@ -25,6 +25,7 @@
 #include "queue.hpp"
 #include "relief.hpp"
 #include "tally.hpp"
+#include "trace.hpp"
 #include "workforce.hpp"
 
 namespace pp::runtime {
@@ -79,9 +80,12 @@ class Crew final : public TicketHolder, public Workforce {
     virtual bool wants_help() const noexcept { return false; }
   };
 
-  // All must outlive this. `black_box`: where the workers note what they run, or null.
+  // All must outlive this. `trace`: where the workers write down what they did, when somebody
+  // wants to know; `black_box`: where they note what they run, or null;
+  // `chronicle`: where a job that failed is noted.
   Crew(Node& node, unsigned workers, std::size_t stack_bytes, Queue& queue, Deadlines& deadlines,
-       Outside& outside, Patience& patience, BlackBox* black_box, Chronicle& chronicle);
+       Outside& outside, Patience& patience, Trace& trace, BlackBox* black_box,
+       Chronicle& chronicle);
   // Waits for running jobs; jobs not begun stay in the queue. REQUIRES: stop() was called.
   ~Crew() override;
 
@@ -189,6 +193,15 @@ class Crew final : public TicketHolder, public Workforce {
   void end(Job& job, Ran ran) noexcept;
   bool failed(const Job& job, Ran ran) noexcept;
   Clock::time_point run_outermost(Worker& worker, Job& job, Clock::time_point begun) noexcept;
+  struct Counted {
+    Ran how;
+    Clock::time_point ended;
+  };
+  Counted run_counted(Worker& worker, Job& job, Clock::time_point begun) noexcept;
+  void run_otherwise(Worker& worker, Job& job) noexcept;
+  void run_traced(Worker& worker, Job& job) noexcept;
+  Clock::time_point run_outermost_traced(Worker& worker, Job& job,
+                                         Clock::time_point begun) noexcept;
   bool help(Worker& worker, Job& job, Clock::time_point deadline);
   void sleep(Worker& worker, Job& job, Clock::time_point deadline);
 
@@ -197,6 +210,7 @@ class Crew final : public TicketHolder, public Workforce {
   Outside& outside_;
   Patience& patience_;
   Node& node_;
+  Trace& trace_;
   BlackBox* const black_box_;
   Chronicle& chronicle_;
   // As many as the queue has places, made together with them, under shift_'s lock; the count that

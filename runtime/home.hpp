@@ -57,12 +57,21 @@ class Home {
   // For the threads that wait for its jobs.
   Patience& patience() { return patience_; }
 
-  // Elements of this node's maps: all so far, and those that are done.
-  struct Elements {
-    // Relaxed: statistics.
-    std::atomic<std::uint64_t> begun{0}, done{0};
+  // Batches that the program's body has started, and what has become of their elements.
+  struct Batches {
+    std::uint64_t pieces = 0, elements = 0, done = 0;
   };
-  Elements& elements() { return elements_; }
+  void batch_begun(std::uint64_t pieces, std::uint64_t elements) {
+    pieces_.fetch_add(pieces, std::memory_order_relaxed);
+    elements_.fetch_add(elements, std::memory_order_relaxed);
+  }
+  void batch_done(std::uint64_t elements) {
+    elements_done_.fetch_add(elements, std::memory_order_relaxed);
+  }
+  Batches batches() const {
+    return {pieces_.load(std::memory_order_relaxed), elements_.load(std::memory_order_relaxed),
+            elements_done_.load(std::memory_order_relaxed)};
+  }
 
   // For the log: one sentence.
   void warn(const std::string& sentence);
@@ -81,8 +90,9 @@ class Home {
 
   const std::string name_;
   std::atomic<bool> without_workers_{false};
+  // Relaxed: statistics.
+  std::atomic<std::uint64_t> pieces_{0}, elements_{0}, elements_done_{0};
   Patience patience_;
-  Elements elements_;
   std::mutex mutex_;
   Node* node_;                       // null after close()
   Strand* strands_ = nullptr;        // those that have waited and are not at their end

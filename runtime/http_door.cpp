@@ -28,6 +28,7 @@ constexpr std::size_t kLongestJob = 256;
 constexpr auto kHeaderTimeout = 5 * kj::SECONDS;
 constexpr auto kPipelineTimeout = 10 * kj::SECONDS;
 constexpr auto kAnswerTimeout = 10 * kj::SECONDS;
+constexpr auto kAfterFailure = 100 * kj::MILLISECONDS;
 // Whoever asks again within this time is told the same.
 constexpr std::chrono::milliseconds kFresh{250};
 
@@ -292,8 +293,8 @@ class Service final : public kj::HttpService, public kj::HttpServerErrorHandler 
 // Accepts, and keeps the connections few: when there are too many, the oldest goes.
 class Connections final : private kj::TaskSet::ErrorHandler {
  public:
-  Connections(kj::ConnectionReceiver& port, kj::HttpServer& server)
-      : port_(port), server_(server), tasks_(*this) {}
+  Connections(kj::ConnectionReceiver& port, kj::HttpServer& server, kj::Timer& timer)
+      : port_(port), server_(server), timer_(timer), tasks_(*this) {}
 
   kj::Promise<void> accept() {
     return port_.accept().then(
@@ -301,10 +302,11 @@ class Connections final : private kj::TaskSet::ErrorHandler {
           take(kj::mv(stream));
           return accept();
         },
-        // No descriptor left, or the client has gone already: the next one may be luckier.
+        // No descriptor left, or the client has gone already: the next one may be luckier. Not at
+        // once: who waits without a descriptor for it would be found again, and again.
         [this](kj::Exception&& why) -> kj::Promise<void> {
           if (why.getType() == kj::Exception::Type::FAILED) return kj::NEVER_DONE;
-          return accept();
+          return timer_.afterDelay(kAfterFailure).then([this] { return accept(); });
         });
   }
 
@@ -321,6 +323,7 @@ class Connections final : private kj::TaskSet::ErrorHandler {
 
   kj::ConnectionReceiver& port_;
   kj::HttpServer& server_;
+  kj::Timer& timer_;
   std::list<kj::Own<kj::PromiseFulfiller<void>>> open_;  // the oldest first
   kj::TaskSet tasks_;                                    // after what its tasks touch when they end
 };
@@ -383,7 +386,7 @@ class HttpDoor::Thread {
       settings.canceledUploadGraceBytes = 0;
       settings.errorHandler = service;
       kj::HttpServer server(timer, service.table(), service, settings);
-      Connections connections(*port, server);
+      Connections connections(*port, server, timer);
       open = true;
       listening.set_value(static_cast<std::uint16_t>(port->getPort()));
       connections.accept().exclusiveJoin(kj::mv(end.promise)).wait(io.waitScope);

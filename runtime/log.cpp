@@ -10,36 +10,102 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <utility>
 
 namespace pp::runtime {
+
+namespace {
+
+spdlog::level::level_enum level_of(Log::Level level) {
+  switch (level) {
+    case Log::Level::kError:
+      return spdlog::level::err;
+    case Log::Level::kWarning:
+      return spdlog::level::warn;
+    case Log::Level::kInfo:
+      return spdlog::level::info;
+    case Log::Level::kDebug:
+      return spdlog::level::debug;
+  }
+  return spdlog::level::warn;
+}
+
+void write_to_terminal(std::string_view text) {
+  [[maybe_unused]] const ssize_t put = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+}  // namespace
+
+std::optional<Log::Level> Log::parse_level(std::string_view text) {
+  if (text == "error") return Level::kError;
+  if (text == "warning" || text == "warn") return Level::kWarning;
+  if (text == "info") return Level::kInfo;
+  if (text == "debug") return Level::kDebug;
+  return std::nullopt;
+}
 
 Log::Log(const std::string& node_name, int report_fd) : report_fd_(report_fd) {
   // Not registered by name: several runtimes may live in one process.
   logger_ = std::make_shared<spdlog::logger>(
       node_name, std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>());
   logger_->set_pattern("pp %n %^%l%$: %v");
-  const char* level = std::getenv("PP_LOG");
-  logger_->set_level(level != nullptr ? spdlog::level::from_str(level) : spdlog::level::warn);
+  const char* const variable = std::getenv("PP_LOG");
+  const std::string_view wanted = variable == nullptr ? "" : variable;
+  if (wanted == "off") {
+    logger_->set_level(spdlog::level::off);
+    return;
+  }
+  const std::optional<Level> level = wanted.empty() ? Level::kWarning : parse_level(wanted);
+  logger_->set_level(level_of(level.value_or(Level::kWarning)));
+  if (!level) {
+    warn("PP_LOG=" + std::string(wanted) +
+         ": expected off, error, warning, info or debug; warnings and errors are shown");
+  }
 }
 
 Log::Log(Sink sink) : sink_(std::move(sink)), report_fd_(-1) {}
 
-Log::~Log() = default;
+Log::~Log() {
+  auto terminal = terminal_.lock();
+  for (const std::string& sentence : terminal->limit.rest())
+    if (logger_) logger_->warn("{}", sentence);
+}
+
+// Above what is shown as the status, which is below again afterwards.
+void Log::say(Level level, std::string_view sentence) {
+  if (!logger_->should_log(level_of(level))) return;
+  auto terminal = terminal_.lock();
+  LogLimit::Answer answer;
+  // (Who wants to see more than warnings wants to see it all.)
+  if (level == Level::kWarning)
+    answer = terminal->limit.say(std::chrono::steady_clock::now(), sentence);
+  if (!answer.show && answer.left_out.empty()) return;
+  erase_status(*terminal);
+  for (const std::string& left_out : answer.left_out) logger_->warn("{}", left_out);
+  if (answer.show) logger_->log(level_of(level), "{}", sentence);
+  draw_status(*terminal);
+}
 
 void Log::error(std::string_view sentence) {
-  logger_ ? logger_->error("{}", sentence) : sink_("error", sentence);
+  logger_ ? say(Level::kError, sentence) : sink_("error", sentence);
 }
 
 void Log::warn(std::string_view sentence) {
-  logger_ ? logger_->warn("{}", sentence) : sink_("warning", sentence);
+  logger_ ? say(Level::kWarning, sentence) : sink_("warning", sentence);
 }
 
 void Log::info(std::string_view sentence) {
-  logger_ ? logger_->info("{}", sentence) : sink_("info", sentence);
+  logger_ ? say(Level::kInfo, sentence) : sink_("info", sentence);
+}
+
+void Log::debug(std::string_view sentence) {
+  logger_ ? say(Level::kDebug, sentence) : sink_("debug", sentence);
 }
 
 void Log::state(std::string_view lines) {
   if (!logger_) return sink_("state", lines);
+  auto terminal = terminal_.lock();
+  erase_status(*terminal);
   std::size_t at = 0;
   while (at < lines.size()) {
     const std::size_t end = std::min(lines.find('\n', at), lines.size());
@@ -50,6 +116,26 @@ void Log::state(std::string_view lines) {
     at = end + 1;
   }
   for (const auto& sink : logger_->sinks()) sink->flush();
+  draw_status(*terminal);
+}
+
+void Log::status(std::string_view line) {
+  if (!logger_) return;
+  auto terminal = terminal_.lock();
+  if (terminal->status == line && line.empty()) return;
+  terminal->status = line;
+  line.empty() ? erase_status(*terminal) : draw_status(*terminal);
+}
+
+// The cursor goes back to the line's beginning, so that whatever else is printed begins there.
+void Log::draw_status(Terminal& terminal) {
+  if (terminal.status.empty()) return;
+  write_to_terminal("\r" + terminal.status + "\x1b[K\r");
+  terminal.drawn = true;
+}
+
+void Log::erase_status(Terminal& terminal) {
+  if (std::exchange(terminal.drawn, false)) write_to_terminal("\r\x1b[K");
 }
 
 void Log::report(std::string_view line) {

@@ -36,6 +36,8 @@ struct Message {
     instead @13 :Instead;    # "That node has it, or will have it before I could send it to you: ask there." Who cannot get it there asks
                              # again with `insist`, and is given it.
     taken @14 :List(UInt64); # Owner to borrower, of the link: the blobs of these loans' results have come; they need not be kept
+    observe @15 :Observe;    # Driver to everybody, once a second while it draws a trace: write down what you do, and tell me
+    records @16 :Records;    # the answer, and whatever was written down since; both are of the session only and may be lost with it
   }
 }
 
@@ -127,6 +129,23 @@ struct Piece {
 struct Instead {
   id @0 :BlobId;
   node @1 :Data;           # NodeId (16 bytes)
+}
+
+struct Observe {
+  # Answered at once, so that the time under way tells how far the clocks are apart. Who hears it writes down until the driver leaves, or is not
+  # heard of for a while. Of several drivers the first one counts; the others learn of the clock only.
+  asked @0 :UInt64;        # when this was said, on the speaker's clock: nanoseconds; comes back as it is, means nothing to others
+  grain @1 :UInt64;        # nanoseconds: shorter jobs of one kind in a row may be told as one
+  rate @2 :UInt32;         # so many records a second at most; what is more is dropped and counted
+}
+
+struct Records {
+  asked @0 :UInt64;        # of the Observe that this answers; 0: of none
+  heard @1 :UInt64;        # when that came, and when this was said, on the speaker's clock
+  said @2 :UInt64;
+  clock @3 :UInt64;        # which clock that is: processes of one system have the same; 0: not known
+  dropped @4 :UInt64;      # jobs that are missing before these
+  records @5 :Data;        # 48 bytes each (trace_record.hpp)
 }
 
 struct Returned {

@@ -453,6 +453,16 @@ void read(wire::Message::Reader message, std::size_t words, std::span<const std:
                                  node_id(message.getInstead().getNode())});
     case wire::Message::TAKEN:
       return listener.on_taken(read_numbers(message.getTaken(), words));
+    case wire::Message::OBSERVE: {
+      const auto observe = message.getObserve();
+      return listener.on(Observe{observe.getAsked(), observe.getGrain(), observe.getRate()});
+    }
+    case wire::Message::RECORDS: {
+      const auto records = message.getRecords();
+      return listener.on(Records{records.getAsked(), records.getHeard(), records.getSaid(),
+                                 records.getClock(), records.getDropped(),
+                                 bytes(records.getRecords())});
+    }
   }
   throw Error("unknown kind of message");
 }
@@ -708,6 +718,27 @@ Encoded encode(const Instead& instead) {
 Encoded encode_taken(std::span<const std::uint64_t> numbers) {
   return build(numbers.size_bytes(), [&](wire::Message::Builder message) {
     fill_numbers(message.initTaken(static_cast<capnp::uint>(numbers.size())), numbers);
+  });
+}
+
+Encoded encode(const Observe& observe) {
+  return build(0, [&](wire::Message::Builder message) {
+    auto builder = message.initObserve();
+    builder.setAsked(observe.asked);
+    builder.setGrain(observe.grain);
+    builder.setRate(observe.rate);
+  });
+}
+
+Encoded encode(const Records& records) {
+  return build(records.records.size(), [&](wire::Message::Builder message) {
+    auto builder = message.initRecords();
+    builder.setAsked(records.asked);
+    builder.setHeard(records.heard);
+    builder.setSaid(records.said);
+    builder.setClock(records.clock);
+    builder.setDropped(records.dropped);
+    builder.setRecords(data(records.records));
   });
 }
 

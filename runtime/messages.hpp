@@ -129,6 +129,21 @@ struct Load {
   friend bool operator==(const Load&, const Load&) = default;
 };
 
+// Times are nanoseconds of the speaker's clock, but for `asked`, which is the driver's.
+struct Observe {
+  std::uint64_t asked = 0;
+  std::uint64_t grain = 0;
+  std::uint32_t rate = 0;  // records a second
+};
+struct Records {
+  std::uint64_t asked = 0;  // 0: no answer
+  std::uint64_t heard = 0;
+  std::uint64_t said = 0;
+  std::uint64_t clock = 0;
+  std::uint64_t dropped = 0;
+  std::span<const std::byte> records = {};  // of the message, or of the sender
+};
+
 struct Attach {
   std::uint64_t mine = 0;
   std::uint64_t yours = 0;
@@ -164,6 +179,8 @@ Encoded encode_head(const Piece& piece, std::span<const std::byte> front = {});
 Encoded encode_not_here(const BlobId& id);
 Encoded encode(const Instead& instead);
 Encoded encode_taken(std::span<const std::uint64_t> numbers);
+Encoded encode(const Observe& observe);
+Encoded encode(const Records& records);
 // A header and nothing else.
 Encoded encode_acknowledgement();
 
@@ -192,6 +209,8 @@ class Listener {
   virtual void on_not_here(const BlobId& id) = 0;
   virtual void on(const Instead& instead) = 0;
   virtual void on_taken(std::span<const std::uint64_t> numbers) = 0;
+  virtual void on(const Observe& observe) = 0;
+  virtual void on(const Records& records) = 0;
 };
 
 // Tells what follows the header, if anything does. Throws pp::Error when the bytes are no message

@@ -1,9 +1,11 @@
 // Node: putting the parts together, and taking them apart.
 #include "node.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <pp/network_transport.hpp>
 #include <pp/usable_cores.hpp>
 
@@ -42,6 +44,15 @@ std::size_t usual_cache() {
 
 Failure closed() {
   return Failure::of(Failure::Kind::kClosed, "pp: the runtime ended before this job was begun");
+}
+
+// Processes that read the same clock get the same number: one kernel, and one time namespace.
+std::uint64_t name_of_clock() {
+  std::string name;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> name;
+  struct stat space {};
+  if (name.empty() || stat("/proc/self/ns/time", &space) != 0) return 0;
+  return std::hash<std::string>{}(name + ' ' + std::to_string(space.st_ino)) | 1;
 }
 
 Options settled(Options options) {
@@ -107,16 +118,18 @@ Node::Node(const Options& options, std::unique_ptr<transport::Transport> transpo
       name_(transport ? transport->self().name : options_.name),
       log_(name_, options_.report_fd),
       job_log_(open_job_log()),
+      trace_file_(open_trace_file()),
       home_(Home::open(*this, name_)),
       black_box_(open_black_box()),
       deadlines_(name_),
       queue_(0, options_.queue_limit),
       courier_(make_courier(std::move(transport))),
       crew_(*this, *options_.workers, options_.stack_bytes, queue_, deadlines_,
-            courier_ ? static_cast<Crew::Outside&>(*courier_) : alone_, home_.patience(),
+            courier_ ? static_cast<Crew::Outside&>(*courier_) : alone_, home_.patience(), trace_,
             black_box_.get(), chronicle_),
       sentinel_(*this, log_,
                 options_.role == Role::kDriver ? options_.stalled : std::chrono::milliseconds(0)) {
+  begin_trace();
   warn_of_limits();
   home_.set_without_workers(workers() == 0);
   open_door();
@@ -168,11 +181,45 @@ std::unique_ptr<JobLog> Node::open_job_log() {
   return std::make_unique<JobLog>(std::move(settings), log_);
 }
 
+std::unique_ptr<TraceFile> Node::open_trace_file() {
+  if (options_.role != Role::kDriver || options_.trace.empty()) return nullptr;
+  return std::make_unique<TraceFile>(options_.trace, id_, name_, Trace::nanoseconds(started_));
+}
+
+void Node::begin_trace() {
+  trace_.call_when_due([this] {
+    if (courier_) return courier_->trace_due();
+    // Whoever comes second finds what he brings collected in a moment.
+    const std::unique_lock collecting(collecting_, std::try_to_lock);
+    if (collecting) trace_file_->collect(id_, trace_, false);
+  });
+  if (trace_file_) trace_.begin(TraceFile::kGrain);
+}
+
+// REQUIRES: nothing runs any more.
+void Node::write_trace() {
+  if (!trace_file_) return;
+  trace_.end();
+  trace_file_->collect(id_, trace_, true);
+  try {
+    const std::string said = trace_file_->write([this](std::uint64_t id) {
+      const Function* function = functions_.find(id);
+      return function == nullptr ? std::string_view("a function") : function->name;
+    });
+    if (!said.empty()) log_.warn(said);
+  } catch (const Error& error) {
+    log_.warn(error.what());
+  }
+}
+
 std::unique_ptr<Courier> Node::make_courier(std::unique_ptr<transport::Transport> transport) {
   if (!transport) return nullptr;
   Courier::Sources sources = open_sources(options_, transport->self(), log_);
   Courier::Parts parts{queue_, log_, functions_, home_, black_box_.get(), &chronicle_};
   parts.result_secret = NodeId::random().bytes;
+  parts.trace = &trace_;
+  parts.trace_file = trace_file_.get();
+  parts.clock = name_of_clock();
   parts.most_cached = options_.cache_bytes.value_or(usual_cache());
   return std::make_unique<Courier>(options_, std::move(transport), std::move(sources), parts);
 }
@@ -208,6 +255,7 @@ Node::~Node() {
     job->release();
   }
   home_.end_strands();
+  write_trace();
   if (black_box_) black_box_->leave();
 }
 
@@ -335,6 +383,31 @@ std::string Node::describe(std::string_view job) {
   return lines;
 }
 
+// Of single jobs it is known how many there were, and how many wait, run or are lent at present
+// (the pieces of batches among them, which are few).
+Progress::Standing Node::standing() const {
+  Progress::Standing standing;
+  const Home::Batches batches = home_.batches();
+  const std::uint64_t submitted = submitted_.load(std::memory_order_relaxed);
+  const std::uint64_t single = submitted - std::min(submitted, batches.pieces);
+  std::uint64_t open = queue_.listed() + crew_.busy();
+  standing.nodes = 1;
+  standing.workers = crew_.workers();
+  standing.idle = crew_.idle();
+  if (courier_) {
+    open += courier_->open_loans();
+    for (const NodeView& node : courier_->nodes()) {
+      ++standing.nodes;
+      standing.workers += node.workers;
+      standing.idle += std::min(node.idle, node.workers);
+    }
+    standing.lost = courier_->lost();
+  }
+  standing.total = single + batches.elements;
+  standing.done = batches.done + single - std::min(single, open);
+  return standing;
+}
+
 Statistics Node::statistics() {
   Statistics statistics;
   statistics.elapsed = Clock::now() - started_;
@@ -378,8 +451,9 @@ Snapshot Node::snapshot() {
   snapshot.driver = options_.role == Role::kDriver;
   snapshot.when = std::chrono::system_clock::now();
   snapshot.elapsed = seconds(now - started_);
-  snapshot.elements = home_.elements().begun.load(std::memory_order_relaxed);
-  snapshot.elements_done = home_.elements().done.load(std::memory_order_relaxed);
+  const Home::Batches batches = home_.batches();
+  snapshot.elements = batches.elements;
+  snapshot.elements_done = batches.done;
   if (snapshot.elements > snapshot.elements_done)
     snapshot.open = snapshot.elements - snapshot.elements_done;
   snapshot.events = chronicle_.recent();

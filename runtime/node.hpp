@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <pp/black_box.hpp>
 #include <pp/cluster_key.hpp>
 #include <pp/function_table.hpp>
@@ -20,8 +21,11 @@
 #include "job_log.hpp"
 #include "log.hpp"
 #include "node_local.hpp"
+#include "progress.hpp"
 #include "queue.hpp"
 #include "sentinel.hpp"
+#include "trace.hpp"
+#include "trace_file.hpp"
 
 namespace pp::runtime {
 
@@ -90,6 +94,8 @@ class Node final : private Sentinel::Subject, private HttpDoor::Subject {
   JobLog* job_log() { return job_log_.get(); }
   const Options& options() const { return options_; }
   Statistics statistics();
+  // How far the program's body is. Any thread; asks nobody.
+  Progress::Standing standing() const;
 
   // What is waited for, where it is and since when: several lines. Any thread; also while every
   // worker is stuck.
@@ -108,6 +114,9 @@ class Node final : private Sentinel::Subject, private HttpDoor::Subject {
   bool waiting() const override;
   std::unique_ptr<BlackBox> open_black_box();
   std::unique_ptr<JobLog> open_job_log();
+  std::unique_ptr<TraceFile> open_trace_file();
+  void begin_trace();
+  void write_trace();
   std::unique_ptr<Courier> make_courier(std::unique_ptr<transport::Transport> transport);
   bool run_at_once(Worker& worker, Job& job);
   void warn_of_limits();
@@ -123,7 +132,11 @@ class Node final : private Sentinel::Subject, private HttpDoor::Subject {
   const NodeId id_;
   const std::string name_;
   Log log_;
-  const std::unique_ptr<JobLog> job_log_;  // null unless this is a driver with one
+  const std::unique_ptr<JobLog> job_log_;        // null unless this is a driver with one
+  const std::unique_ptr<TraceFile> trace_file_;  // likewise
+  Trace trace_;
+  // Held while this node's own records are collected without a courier.
+  std::mutex collecting_;
   Chronicle chronicle_;
   Home& home_;
   NodeLocals locals_;

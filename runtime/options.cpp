@@ -9,6 +9,7 @@
 #include <pp/options.hpp>
 #include <string_view>
 
+#include "progress.hpp"
 #include "slurm_step.hpp"
 
 namespace pp {
@@ -158,6 +159,10 @@ Options Options::from_environment() {
     }
     options.http_open = token == "off";
   }
+  read_text("PP_TRACE", options.trace);
+  read_text("PP_PROGRESS", options.progress);
+  if (!runtime::ProgressSetting::parse(options.progress))
+    refuse("PP_PROGRESS", options.progress, "auto, on, off, or seconds from 1 to 86400");
   read_number("PP_REPORT_FD", 0, 1'048'576, "a file descriptor", options.report_fd);
   read_number("PP_BLACK_BOX", 0, 1'048'576, "a file descriptor", options.black_box_fd);
   if (options.role == Role::kWorker && !options.opens_network()) {

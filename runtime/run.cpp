@@ -25,6 +25,7 @@
 #include "executor.hpp"
 #include "log.hpp"
 #include "node.hpp"
+#include "reporter.hpp"
 #include "slurm_step.hpp"
 #include "step_key.hpp"
 
@@ -344,6 +345,10 @@ int run(int, char**, const std::function<int(Runtime&)>& body, const Options& gi
       runtime::Node& whole = *node;
       Runtime rt(std::move(node));
       const StateOnSignal::Of state(whole);
+      const runtime::Reporter reporter(
+          whole.log(),
+          runtime::ProgressSetting::parse(options.progress).value_or(runtime::ProgressSetting{}),
+          [&whole] { return whole.standing(); });
       std::optional<LetsWorkersLeave> lets_workers_leave;
       if (task && whole.courier() != nullptr && LetsWorkersLeave::wanted())
         lets_workers_leave.emplace(*whole.courier(), options, *task);

@@ -156,7 +156,9 @@ void HostLaunch::read_reports() {
     if (count < 0) return;  // nothing more for now
     if (count == 0) return driver_.report.close();
     driver_.report_lines.feed({bytes, static_cast<std::size_t>(count)}, [&](std::string_view line) {
-      muster_->said(0, parse_report(line), now());
+      const Report report = parse_report(line);
+      if (report.kind == Report::Kind::kHttp) say("can be watched at " + printable(report.text));
+      muster_->said(0, report, now());
     });
   }
 }

@@ -149,6 +149,7 @@ std::optional<std::string> Launch::start_process(unsigned node) {
     if (node == 0) exit_code_ = failure->shell_code;
     return failure->why;
   }
+  self.rate = OutputRate(plan_.output_rate);
   self.pid = std::get<pid_t>(result);
   self.started = now();
   self.report = std::move(report.reading);
@@ -232,9 +233,19 @@ void Launch::read_reports_of(unsigned node) {
   }
 }
 
+void Launch::forward(unsigned node, std::string_view line, Output& to) {
+  say_dropped(node, false);
+  if (nodes_[node].rate.pass(Clock::now(), line)) to.line(behind_number(node, line));
+}
+
+void Launch::say_dropped(unsigned node, bool end) {
+  const std::string sentence = nodes_[node].rate.dropped(Clock::now(), end);
+  if (!sentence.empty()) say("node " + std::to_string(node) + ": " + sentence);
+}
+
 // One piece at a time: a worker that never stops talking must not keep us from everybody else.
 void Launch::read_output(unsigned node, Descriptor& from, LineSplitter& lines, Output& to) {
-  const auto forward = [&](std::string_view line) { to.line(behind_number(node, line)); };
+  const auto forward = [&](std::string_view line) { this->forward(node, line, to); };
   char bytes[65536];
   const ssize_t count = ::read(from.get(), bytes, sizeof bytes);
   if (count > 0) return lines.feed({bytes, static_cast<std::size_t>(count)}, forward);
@@ -256,11 +267,12 @@ void Launch::drain(unsigned node) {
       if (::poll(&readable, 1, 0) <= 0) break;
       read_output(node, from, lines, to);
     }
-    lines.finish([&](std::string_view line) { to.line(behind_number(node, line)); });
+    lines.finish([&](std::string_view line) { forward(node, line, to); });
     from.close();
   };
   drain_one(nodes_[node].output, nodes_[node].output_lines, out_);
   drain_one(nodes_[node].error, nodes_[node].error_lines, err_);
+  say_dropped(node, true);
 }
 
 void Launch::reap_all() {

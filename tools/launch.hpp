@@ -16,6 +16,7 @@
 #include "launch_plan.hpp"
 #include "line_splitter.hpp"
 #include "output.hpp"
+#include "output_rate.hpp"
 #include "respawn.hpp"
 #include "roll_call.hpp"
 #include "signals.hpp"
@@ -51,6 +52,7 @@ class Launch {
     std::optional<Time> again;         // when another process takes its place
     Descriptor report, output, error;  // our ends
     LineSplitter report_lines{4096}, output_lines, error_lines;
+    OutputRate rate;
 
     bool living() const { return pid != 0 && !exit; }
   };
@@ -71,6 +73,8 @@ class Launch {
   Time next_due() const;
   void read_reports();
   void read_reports_of(unsigned node);
+  void forward(unsigned node, std::string_view line, Output& to);
+  void say_dropped(unsigned node, bool end);
   void read_output(unsigned node, Descriptor& from, LineSplitter& lines, Output& to);
   void drain();
   void drain(unsigned node);

@@ -9,10 +9,10 @@ namespace pp::tools {
 namespace {
 
 // What the launch decides, and would be a wrong answer if it were inherited.
-constexpr std::array<std::string_view, 14> kOurs = {
+constexpr std::array<std::string_view, 15> kOurs = {
     "PP_ROLE",   "PP_LISTEN",  "PP_KEY_FILE",    "PP_NODES",     "PP_JOIN_TIMEOUT",
     "PP_PEERS",  "PP_WORKERS", "PP_LAUNCH",      "PP_REPORT_FD", "PP_BLACK_BOX",
-    "PP_JOBLOG", "PP_RESUME",  "PP_LAUNCH_NODE", "PP_HTTP"};
+    "PP_JOBLOG", "PP_RESUME",  "PP_LAUNCH_NODE", "PP_HTTP",      "PP_TRACE"};
 
 }  // namespace
 
@@ -40,6 +40,12 @@ std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
   if (driver && !plan.joblog.empty()) set("PP_JOBLOG", plan.joblog);
   if (driver && plan.resume) set("PP_RESUME", "on");
   if (driver && !plan.http.empty()) set("PP_HTTP", plan.http);
+  if (driver && !plan.progress.empty()) {
+    std::erase_if(environment,
+                  [](const std::string& one) { return one.starts_with("PP_PROGRESS="); });
+    set("PP_PROGRESS", plan.progress);
+  }
+  if (driver && !plan.trace.empty()) set("PP_TRACE", plan.trace);
   if (plan.nodes == 1) return environment;
 
   set("PP_LISTEN", driver ? plan.listen : plan.listen.substr(0, plan.listen.rfind(':')) + ":0");

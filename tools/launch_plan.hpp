@@ -2,10 +2,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "output_rate.hpp"
 
 namespace pp::tools {
 
@@ -16,11 +19,14 @@ struct LaunchPlan {
   std::filesystem::path key_file;  // empty: a key of this launch's own
   std::chrono::seconds join_limit{30};
   std::string listen =
-      "127.0.0.1:0";     // the driver's control port; workers take any port of the same host
-  std::string joblog;    // where the driver keeps what its maps have finished; empty: nowhere
-  bool resume = false;   // from what is there
-  bool quiet = false;    // no join table
+      "127.0.0.1:0";    // the driver's control port; workers take any port of the same host
+  std::string joblog;   // where the driver keeps what its maps have finished; empty: nowhere
+  bool resume = false;  // from what is there
+  std::uint64_t output_rate = OutputRate::kUsual;  // bytes a second of each worker; 0: any
+  std::string progress;  // PP_PROGRESS of the driver; empty: as it is inherited
+  std::string trace;     // where the driver draws what all nodes do; empty: nowhere
   std::string http;      // where the driver can be watched, as in PP_HTTP; empty: nowhere
+  bool quiet = false;    // no join table
   unsigned respawn = 0;  // so many workers that died are replaced, in all
   std::vector<std::string> command;  // the program and its arguments
   // The last of the nodes run elsewhere: for each the arguments with which this very program is
@@ -52,6 +58,8 @@ struct Inherited {
 //   PP_JOIN_TIMEOUT  driver: for so many seconds
 //   PP_JOBLOG        driver: its job log, if one is named (also when it is alone)
 //   PP_RESUME        driver: on, if that is to be resumed
+//   PP_PROGRESS      driver: as it was inherited or, if the plan has a word on it, that
+//   PP_TRACE         driver: its trace, if one is named (also when it is alone)
 //   PP_PEERS         workers: the driver's address
 //   PP_HTTP          driver: where it can be watched, if anywhere (also when it is alone)
 std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,

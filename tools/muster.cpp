@@ -126,6 +126,7 @@ void Muster::said(unsigned host, const Report& report, Time now) {
       break;
     case Report::Kind::kMissing:
     case Report::Kind::kLeft:
+    case Report::Kind::kHttp:  // the launch says it
     case Report::Kind::kUnknown:
       break;
   }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -23,6 +24,7 @@
 #include "launch.hpp"
 #include "launch_help.hpp"
 #include "launch_settings.hpp"
+#include "output_rate.hpp"
 #include "respawn.hpp"
 #include "slurm_launch.hpp"
 
@@ -99,6 +101,7 @@ class CommandLine {
   DiscoverOptions discover_;
   std::string key_file_;
   std::string respawn_ = "off";
+  std::string output_rate_ = "10M";
   long long join_limit_ = plan_.join_limit.count();
   std::string config_;
   bool show_config_ = false;
@@ -149,6 +152,16 @@ CommandLine::CommandLine() {
   app_.add_flag("--http{on}", plan_.http,
                 "The driver can be watched by HTTP on this host; --http=HOST:PORT: there")
       ->envname("PP_HTTP");
+  app_.add_option("--trace", plan_.trace,
+                  "Draw what all nodes do in this file, for https://ui.perfetto.dev")
+      ->envname("PP_TRACE");
+  app_.add_flag("--progress{on},--no-progress{off}", plan_.progress,
+                "Say how far the program is, or do not (default: as PP_PROGRESS says); "
+                "--progress=SECONDS: a plain line so often");
+  app_.add_option("--output-rate", output_rate_,
+                  "Bytes a second of each worker's output that are passed on, or off: all "
+                  "(default: 10M); what is more is dropped, and said so")
+      ->envname("PP_OUTPUT_RATE");
   app_.add_flag("-q,--quiet", plan_.quiet, "Print no join table");
 }
 
@@ -199,6 +212,12 @@ void CommandLine::check() {
                      ": expected how many workers may be replaced in all, on or off");
   }
   plan_.respawn = *replacements;
+  const std::optional<std::uint64_t> rate = OutputRate::parse(output_rate_);
+  if (!rate) {
+    throw UsageError("--output-rate=" + output_rate_ +
+                     ": expected bytes a second (500k, 10M), or off");
+  }
+  plan_.output_rate = *rate;
   if (plan_.resume && plan_.joblog.empty()) {
     throw UsageError("--resume needs a job log to go on from, expected: --joblog FILE --resume");
   }

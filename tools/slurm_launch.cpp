@@ -86,6 +86,10 @@ std::optional<SlurmLaunch> SlurmLaunch::from(const LaunchPlan& plan, const Looku
   set("PP_JOIN_TIMEOUT", std::to_string(plan.join_limit.count()));
   if (!plan.joblog.empty()) set("PP_JOBLOG", plan.joblog);
   if (plan.resume) set("PP_RESUME", "on");
+  // (All tasks have one environment: with PP_HTTP each of them can be watched, on its own host.)
+  if (!plan.http.empty()) set("PP_HTTP", plan.http);
+  if (!plan.trace.empty()) set("PP_TRACE", plan.trace);
+  if (!plan.progress.empty()) set("PP_PROGRESS", plan.progress);
 
   const auto name_of = [](std::string_view line) { return line.substr(0, line.find('=')); };
   const auto replaced = [&](std::string_view name) {

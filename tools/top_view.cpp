@@ -43,6 +43,22 @@ std::string cut(const std::string& text, std::size_t width) {
   return out;
 }
 
+std::string last_columns(const std::string& text, std::size_t count) {
+  std::size_t at = text.size();
+  while (at > 0 && count > 0) {
+    --at;
+    count -= (static_cast<unsigned char>(text[at]) & 0xc0) != 0x80 ? 1u : 0u;
+  }
+  return text.substr(at);
+}
+
+// The end of a node's name tells it from others of its host: what is missing is in the middle.
+std::string squeezed(const std::string& text, std::size_t width) {
+  if (columns(text) <= width) return text;
+  const std::size_t end = width / 3;
+  return cut(text, width - end) + last_columns(text, end);
+}
+
 std::string left(const std::string& text, std::size_t width) {
   std::string out = cut(text, width);
   out.append(width - columns(out), ' ');
@@ -87,28 +103,28 @@ const char* name_of(TopView::Sort sort) {
   return "";
 }
 
-// What is left of the width for the first column.
-std::size_t rest(std::size_t width, std::size_t others) {
-  return width > others + 8 ? width - others : 8;
+// The first column: what the others leave of the width, but no more than the longest entry needs.
+std::size_t first_column(std::size_t width, std::size_t others, std::size_t longest) {
+  constexpr std::size_t kLeast = 8;  // the heading's
+  return std::clamp(width > others ? width - others : 0, kLeast, std::max(longest, kLeast));
 }
 
 constexpr std::size_t kNodeColumns = 62;      // but for the name
 constexpr std::size_t kWideColumns = 36;      // address and provider
 constexpr std::size_t kFunctionColumns = 52;  // but for the name
 
-std::string nodes_heading(std::size_t width) {
-  const bool wide = width >= kWide;
-  std::string line = left("NODE", rest(width, kNodeColumns + (wide ? kWideColumns : 0)));
+std::string nodes_heading(bool wide, std::size_t names) {
+  std::string line = left(" NODE", names);
   if (wide) line += ' ' + left("ADDRESS", 23) + ' ' + left("VIA", 11);
   return line + ' ' + left("STATE", 7) + ' ' + right("BUSY", 7) + ' ' + right("QUEUE", 5) + ' ' +
          right("DONE", 6) + ' ' + right("JOBS/S", 6) + ' ' + right("STOLEN", 6) + ' ' +
          right("LENT", 5) + ' ' + right("MEM", 5) + ' ' + right("RTT", 6);
 }
 
-std::string functions_heading(std::size_t width) {
-  return left("FUNCTION", rest(width, kFunctionColumns)) + ' ' + right("RUNS", 6) + ' ' +
-         right("RUNS/S", 6) + ' ' + right("FAILED", 6) + ' ' + right("NOW", 5) + ' ' +
-         right("TIME", 7) + ' ' + right("P50", 7) + ' ' + right("P99", 7);
+std::string functions_heading(std::size_t names) {
+  return left("FUNCTION", names) + ' ' + right("RUNS", 6) + ' ' + right("RUNS/S", 6) + ' ' +
+         right("FAILED", 6) + ' ' + right("NOW", 5) + ' ' + right("TIME", 7) + ' ' +
+         right("P50", 7) + ' ' + right("P99", 7);
 }
 
 }  // namespace
@@ -205,11 +221,9 @@ std::vector<const Status::Node*> TopView::sorted() const {
   return nodes;
 }
 
-Line TopView::node_line(const Status::Node& node, std::size_t width) const {
-  const bool wide = width >= kWide;
+Line TopView::node_line(const Status::Node& node, bool wide, std::size_t names) const {
   const bool gone = node.state == "gone";
-  std::string name = node.name + (node.self ? " *" : "");
-  std::string line = left(name, rest(width, kNodeColumns + (wide ? kWideColumns : 0)));
+  std::string line = (node.self ? '*' : ' ') + left(squeezed(node.name, names - 1), names - 1);
   if (wide) {
     line += ' ' + left(node.address, 23) + ' ' +
             left(node.self               ? "(here)"
@@ -316,21 +330,31 @@ std::vector<Line> TopView::lines(std::size_t width, std::size_t height) const {
     return a->time != b->time ? a->time > b->time : a < b;
   });
 
+  std::size_t longest_node = 0;
+  for (const Status::Node* node : nodes)
+    longest_node = std::max(longest_node, columns(node->name) + 1);
+  std::size_t longest_function = 0;
+  for (const Status::Function* one : functions)
+    longest_function = std::max(longest_function, columns(one->name));
+  const bool wide = width >= kWide;
+  const std::size_t node_names =
+      first_column(width, kNodeColumns + (wide ? kWideColumns : 0), longest_node);
+  const std::size_t function_names = first_column(width, kFunctionColumns, longest_function);
+
   const Room rows = room(height);
   const std::size_t first =
       all ? 0 : std::min(scrolled, nodes.size() > rows.nodes ? nodes.size() - rows.nodes : 0);
-  add(nodes_heading(width), Style::kHeading);
+  add(nodes_heading(wide, node_names), Style::kHeading);
   for (std::size_t i = first; i < std::min(nodes.size(), first + rows.nodes); ++i) {
-    Line one = node_line(*nodes[i], width);
+    Line one = node_line(*nodes[i], wide, node_names);
     add(one.text, one.style);
   }
-  add(functions_heading(width), Style::kHeading);
+  add(functions_heading(function_names), Style::kHeading);
   for (std::size_t i = 0; i < rows.functions; ++i) {
     const Status::Function& one = *functions[i];
     const auto rate = rates_.functions.find(one.name);
-    add(left(one.name, rest(width, kFunctionColumns)) + ' ' +
-            right(compact(static_cast<double>(one.runs)), 6) + ' ' +
-            right(rate == rates_.functions.end() ? "-" : compact(rate->second), 6) + ' ' +
+    add(left(one.name, function_names) + ' ' + right(compact(static_cast<double>(one.runs)), 6) +
+            ' ' + right(rate == rates_.functions.end() ? "-" : compact(rate->second), 6) + ' ' +
             right(compact(static_cast<double>(one.failed)), 6) + ' ' +
             right(compact(static_cast<double>(one.running)), 5) + ' ' +
             right(compact_time(one.time), 7) + ' ' +

@@ -46,7 +46,8 @@ class TopView {
     std::size_t nodes, functions, events;
   };
   Room room(std::size_t height) const;
-  Line node_line(const Status::Node& node, std::size_t width) const;
+  // `names`: columns for the name.
+  Line node_line(const Status::Node& node, bool wide, std::size_t names) const;
 
   Status status_;
   bool any_ = false;

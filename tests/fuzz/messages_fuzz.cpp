@@ -31,6 +31,8 @@ class Echo final : public Listener {
   void on_not_here(const pp::runtime::BlobId& id) override { say(encode_not_here(id)); }
   void on(const Instead& instead) override { say(encode(instead)); }
   void on_taken(std::span<const std::uint64_t> numbers) override { say(encode_taken(numbers)); }
+  void on(const Observe& observe) override { say(encode(observe)); }
+  void on(const Records& records) override { say(encode(records)); }
 
   int told = 0;
   Encoded said;

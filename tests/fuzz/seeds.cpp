@@ -113,6 +113,10 @@ void put_messages(Corpus& corpus) {
   put("not_here", encode_not_here(blob));
   put("instead", encode(Instead{blob, node}));
   put("taken", encode_taken(std::vector<std::uint64_t>{5, 6, 7}));
+  put("observe", encode(Observe{1'000'000'000, 100'000, 20'000}));
+  put("records", encode(Records{1'000'000'000, 5, 6, 7, 8,
+                                bytes("forty-eight bytes, which is as much as a record")}));
+  put("records_answer", encode(Records{1'000'000'000, 5, 6, 7}));
   put("acknowledgement", encode_acknowledgement());
   Encoded numbered = encode(std::span<const Returned>(returned));
   set_header(numbered, {0x0123'4567'89ab'cdef, 77});

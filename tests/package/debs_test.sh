@@ -47,8 +47,8 @@ holds libpp-dev '/usr/lib/*/libpp.so' '/usr/lib/*/libpp_runtime.a' '/usr/lib/*/p
   '/usr/lib/*/cmake/pp/pp-config.cmake' '/usr/lib/*/cmake/pp/pp-shared-targets.cmake' '/usr/lib/*/cmake/pp/pp-static-targets.cmake' \
   /usr/include/pp/pp.hpp
 depends libpp-dev "$library" libcapnp-dev libcereal-dev libsodium-dev libspdlog-dev libtbb-dev
-holds pp-tools /usr/bin/pp-launch /usr/bin/pp-keygen
-depends pp-tools libc6 libsodium23
+holds pp-tools /usr/bin/pp-launch /usr/bin/pp-top /usr/bin/pp-keygen
+depends pp-tools libc6 libsodium23 libncursesw6
 for package in "$library" libpp-dev pp-tools; do
   holds "$package" "/usr/share/doc/$package/copyright" "/usr/share/doc/$package/changelog.gz" "/usr/share/doc/$package/changelog.Debian.gz"
 done

@@ -126,6 +126,13 @@ class Scribe final : public Listener {
     entries += (numbers.size() + 1) / 2;  // as above
     for (const std::uint64_t number : numbers) tell(number);
   }
+  void on(const Observe& observe) override {
+    tell("observe", observe.asked, observe.grain, observe.rate);
+  }
+  void on(const Records& records) override {
+    tell("records", records.asked, records.heard, records.said, records.clock, records.dropped,
+         content(records.records));
+  }
 
   void tell_blobs(const std::vector<NamedBlob>& blobs) {
     entries += blobs.size();
@@ -236,7 +243,9 @@ std::vector<Encoded> one_of_each_kind() {
           encode(Piece{blob(6), 0, {}}),
           encode_not_here(blob(7)),
           encode(Instead{blob(8), node(9)}),
-          encode_taken(cancelled)};
+          encode_taken(cancelled),
+          encode(Observe{1, 2, 3}),
+          encode(Records{1, 2, 3, 4, 5, bytes(kArguments)})};
 }
 
 TEST(Messages, a_request_comes_back) { EXPECT_EQ(heard(encode(Steal{4, 3, 7})), "steal|4|3|7|"); }
@@ -273,6 +282,13 @@ TEST(Messages, a_cancellation_comes_back) {
   Scribe scribe;
   decode(encode_cancel(many), scribe);
   EXPECT_EQ(scribe.entries, many.size() / 2);
+}
+
+TEST(Messages, what_is_said_for_a_trace_comes_back) {
+  EXPECT_EQ(heard(encode(Observe{1, 2, 3})), "observe|1|2|3|");
+  EXPECT_EQ(heard(encode(Records{1, 2, 3, 4, 5, bytes(kArguments)})),
+            "records|1|2|3|4|5|" + kArguments + "|");
+  EXPECT_EQ(heard(encode(Records{0, 0, 0, 0, 9})), "records|0|0|0|0|9||");
 }
 
 TEST(Messages, numbers_of_what_has_begun_come_back) {

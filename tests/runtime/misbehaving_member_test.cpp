@@ -237,6 +237,8 @@ class Impostor final : transport::Handler, messages::Listener {
   void on_taken(std::span<const std::uint64_t> numbers) override {
     taken.insert(taken.end(), numbers.begin(), numbers.end());
   }
+  void on(const messages::Observe&) override {}
+  void on(const messages::Records&) override {}
 
   std::unique_ptr<transport::Transport> transport_;
   Address node_;

@@ -61,13 +61,13 @@ class OptionsFromEnvironment : public testing::Test {
 
  private:
   static constexpr const char* kNames[] = {
-      "PP_WORKERS",   "PP_ROLE",         "PP_LISTEN",      "PP_PEERS",        "PP_KEY_FILE",
-      "PP_IFACE",     "PP_FABRIC",       "PP_NAME",        "PP_LAUNCH",       "PP_NODES",
-      "PP_RETRIES",   "PP_JOIN_TIMEOUT", "PP_REPORT_FD",   "PP_QUEUE_LIMIT",  "PP_SEED",
-      "PP_DISCOVER",  "PP_HOSTS_FILE",   "PP_DNS",         "PP_FOLDER",       "PP_SUSPECT",
-      "PP_DEAD",      "PP_DRAIN",        "PP_JOBLOG",      "PP_RESUME",       "PP_SHM",
-      "PP_CACHE",     "PP_SLURM",        "PP_SLURM_PORTS", "PP_SLURM_FOLDER", "PP_HTTP",
-      "PP_HTTP_TOKEN"};
+      "PP_WORKERS",    "PP_ROLE",         "PP_LISTEN",      "PP_PEERS",        "PP_KEY_FILE",
+      "PP_IFACE",      "PP_FABRIC",       "PP_NAME",        "PP_LAUNCH",       "PP_NODES",
+      "PP_RETRIES",    "PP_JOIN_TIMEOUT", "PP_REPORT_FD",   "PP_QUEUE_LIMIT",  "PP_SEED",
+      "PP_DISCOVER",   "PP_HOSTS_FILE",   "PP_DNS",         "PP_FOLDER",       "PP_SUSPECT",
+      "PP_DEAD",       "PP_DRAIN",        "PP_JOBLOG",      "PP_RESUME",       "PP_SHM",
+      "PP_CACHE",      "PP_SLURM",        "PP_SLURM_PORTS", "PP_SLURM_FOLDER", "PP_HTTP",
+      "PP_HTTP_TOKEN", "PP_TRACE",        "PP_PROGRESS"};
   std::map<std::string, std::string> before_;
 };
 
@@ -227,6 +227,9 @@ TEST_F(OptionsFromEnvironment, seed) {
 
 TEST_F(OptionsFromEnvironment, job_log) {
   EXPECT_EQ(Options::from_environment().joblog, "");
+  EXPECT_EQ(with("PP_PROGRESS", "5").progress, "5");
+  expect_refused("PP_PROGRESS", {"yes", "0"}, "seconds from 1 to 86400");
+  EXPECT_EQ(with("PP_TRACE", "a.json").trace, "a.json");
   EXPECT_EQ(with("PP_JOBLOG", "a.log").joblog, "a.log");
   EXPECT_FALSE(with("PP_JOBLOG", "a.log").resume);
   expect_refused("PP_RESUME", {"on"}, "PP_JOBLOG=file");

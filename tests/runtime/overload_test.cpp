@@ -367,6 +367,8 @@ class Insatiable : public transport::Handler, private messages::Listener {
   void on_not_here(const BlobId&) override {}
   void on(const messages::Instead&) override {}
   void on_taken(std::span<const std::uint64_t>) override {}
+  void on(const messages::Observe&) override {}
+  void on(const messages::Records&) override {}
 
   std::unique_ptr<transport::Transport> transport_;
   std::optional<SessionId> session_;

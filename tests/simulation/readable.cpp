@@ -102,6 +102,10 @@ class Reader final : private runtime::messages::Listener {
     line_ = "taken";
     for (const std::uint64_t number : numbers) line_ += " #" + std::to_string(number);
   }
+  void on(const runtime::messages::Observe&) override { line_ = "observe"; }
+  void on(const runtime::messages::Records& records) override {
+    line_ = std::to_string(records.records.size()) + " bytes of records";
+  }
 
   static std::string name(const runtime::BlobId& id) {
     unsigned first = 0;

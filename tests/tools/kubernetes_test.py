@@ -129,6 +129,16 @@ def check_together(objects, variables):
         for name, there in (("service", ports), ("network policy", allowed), ("container", listed)):
             if not needed <= there:
                 complain(kind, f"the {name} lacks port {sorted(needed - there)}")
+        http = int(environment["PP_HTTP"].rsplit(":", 1)[1])
+        ports_by_name = {each["name"]: each["containerPort"] for each in pod["containers"][0]["ports"]}
+        for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+            probe = pod["containers"][0].get(name)
+            if probe is None:
+                continue
+            if ports_by_name.get(probe["httpGet"]["port"]) != http:
+                complain(kind, f"{name} asks another port than PP_HTTP's")
+            if probe["httpGet"]["path"] not in ("/healthz", "/readyz") or environment.get("PP_HTTP_TOKEN") != "off":
+                complain(kind, f"{name} is not let in: without a token there are /healthz and /readyz, by PP_HTTP_TOKEN=off")
         security = pod["securityContext"]
         secret = pod["volumes"][0]["secret"]
         if not security.get("runAsNonRoot") or security.get("fsGroup") != security.get("runAsGroup"):

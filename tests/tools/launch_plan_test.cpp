@@ -18,6 +18,7 @@
 namespace pp::tools {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
@@ -71,6 +72,16 @@ TEST(LaunchPlan, tells_the_driver_alone_of_its_job_log) {
   plan.nodes = 1;
   EXPECT_THAT(node_environment(plan, 0, "cafe", "", {.report = 9}, {}),
               Contains("PP_JOBLOG=app.log"));
+}
+
+TEST(LaunchPlan, tells_the_driver_alone_of_the_trace) {
+  LaunchPlan plan = four_nodes();
+  plan.trace = "run.json";
+  EXPECT_THAT(node_environment(plan, 0, "cafe", "", {.report = 9}, {"PP_TRACE=other.json"}),
+              AllOf(Contains("PP_TRACE=run.json"), Not(Contains("PP_TRACE=other.json"))));
+  EXPECT_THAT(
+      node_environment(plan, 1, "cafe", "127.0.0.1:7000", {.report = 9}, {"PP_TRACE=other.json"}),
+      Not(Contains(StartsWith("PP_TRACE="))));
 }
 
 TEST(LaunchPlan, does_not_hand_on_what_another_launch_said) {

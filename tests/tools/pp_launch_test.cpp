@@ -121,6 +121,28 @@ TEST_F(PpLaunch, puts_the_workers_number_before_each_whole_line) {
   EXPECT_EQ(launch.err(), "[1] wrong\n");
 }
 
+// However the seconds fall: what is not there has been counted.
+TEST_F(PpLaunch, drops_what_is_more_than_its_limit_of_a_workers_output_and_says_how_much) {
+  constexpr std::size_t kLines = 400;
+  std::string many;
+  for (std::size_t i = 0; i < kLines; ++i) many += "a line of the worker\\n";
+  EXPECT_EQ(run({"-n", "2", "-q", "--output-rate", "1000"},
+                {"--worker", "listen; join; serve; out " + many}),
+            0);
+  std::size_t dropped = 0;
+  for (std::size_t at = err_.find("node 1: "); at != std::string::npos;
+       at = err_.find("node 1: ", at + 1))
+    dropped += std::stoul(err_.substr(at + 8));
+  EXPECT_GT(dropped, 0u);
+  EXPECT_EQ(lines_with(out_, "[1] ").size() + dropped, kLines) << err_;
+  EXPECT_THAT(err_, HasSubstr("of output dropped: more than 1000 bytes a second (--output-rate)"));
+}
+
+TEST_F(PpLaunch, an_output_rate_that_is_none_is_refused) {
+  EXPECT_EQ(run({"-n", "2", "--output-rate", "much"}, {}), 2);
+  EXPECT_THAT(err_, HasSubstr("--output-rate=much: expected bytes a second"));
+}
+
 TEST_F(PpLaunch, loses_no_line_of_workers_that_print_until_the_end) {
   std::string many;
   for (int i = 0; i < 400; ++i)

@@ -68,9 +68,13 @@ TEST_F(InAnAllocation, what_was_said_to_pp_launch_reaches_every_node) {
   plan_.join_limit = std::chrono::seconds(9);
   plan_.joblog = "log";
   plan_.resume = true;
+  plan_.http = "on";
+  plan_.trace = "run.json";
+  plan_.progress = "off";
   EXPECT_THAT(launch()->environment,
               ElementsAre("PATH=/bin", "PP_FABRIC=off", "PP_WORKERS=4", "PP_KEY_FILE=/home/me/key",
-                          "PP_LISTEN=:7400", "PP_JOIN_TIMEOUT=9", "PP_JOBLOG=log", "PP_RESUME=on"));
+                          "PP_LISTEN=:7400", "PP_JOIN_TIMEOUT=9", "PP_JOBLOG=log", "PP_RESUME=on",
+                          "PP_HTTP=on", "PP_TRACE=run.json", "PP_PROGRESS=off"));
 }
 
 TEST_F(InAnAllocation, what_was_not_said_is_left_to_the_nodes) {

@@ -104,6 +104,26 @@ TEST(TopView, sorts_those_who_are_gone_behind_the_others) {
   EXPECT_LT(screen.find("n1e"), screen.find("n2e"));
 }
 
+TEST(TopView, tells_nodes_of_one_host_apart_on_a_small_screen) {
+  TopView view;
+  Status status = cluster(2);
+  status.nodes[0].name = "node017.rack3.example.org:40321";
+  status.nodes[1].name = "node017.rack3.example.org:40322";
+  status.nodes[1].self = true;
+  view.take(status);
+  EXPECT_THAT(joined(view.lines(80, 24)),
+              AllOf(HasSubstr("40321 "), HasSubstr("40322 "), HasSubstr("\n*node017")));
+}
+
+TEST(TopView, figures_stand_beside_the_names_on_a_wide_screen) {
+  TopView view;
+  Status status = cluster(2);
+  status.nodes[0].name = "n0";
+  status.nodes[1].address = "192.0.2.1:7400";
+  view.take(status);
+  EXPECT_THAT(joined(view.lines(200, 60)), HasSubstr("\n n1e     192.0.2.1:7400"));
+}
+
 TEST(TopView, tells_rates_from_two_looks) {
   TopView view;
   Status status = cluster(2);

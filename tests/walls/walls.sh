@@ -138,7 +138,7 @@ done < <(find . -maxdepth 2 -name README.md -print0 | xargs -0r grep -HnoE '<pp/
 # 8. The README's table of variables is the list of those that are read, by nodes or as an option of a tool.
 if [[ -e README.md && -e runtime/options.cpp ]]; then
   { diff <(grep -oE '^\| `PP_[A-Z_]+`' README.md | grep -oE 'PP_[A-Z_]+' | sort -u) \
-    <({ grep -ohE '"PP_[A-Z_]+"' runtime/options.cpp
+    <({ grep -ohsE '"PP_[A-Z_]+"' runtime/options.cpp runtime/log.cpp
         grep -rhoE 'envname\("PP_[A-Z_]+"' tools 2>/dev/null; } | grep -oE 'PP_[A-Z_]+' | sort -u) || true; } |
     sed -nE 's/^< (.*)/README.md:1:\1 is listed, and nobody reads it/p
              s/^> (.*)/README.md:1:\1 is read, and not listed/p' | breach 'the table of variables'

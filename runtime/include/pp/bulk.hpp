@@ -175,6 +175,7 @@ class Bulk : public std::enable_shared_from_this<Bulk> {
   const std::size_t size_;
   const Function& function_;
   Home* home_ = nullptr;
+  bool counted_ = false;  // in the program's progress; set before it is cut
   JobOptions options_;
   std::uint32_t earlier_attempts_ = 0;  // of the piece that was borrowed
   // Elements not done. Release: publishes their values; acquire: pairs with it in done().
@@ -182,7 +183,6 @@ class Bulk : public std::enable_shared_from_this<Bulk> {
   std::atomic<std::size_t> failed_{0};
   // Nanoseconds per element; 0: unknown. Relaxed: an estimate.
   std::atomic<float> pace_{0};
-  bool counted_ = false;                // among the elements of its node; set before it begins
   std::atomic<bool> seen_{false};       // somebody has looked at the failures
   std::unique_ptr<Recorded> recorded_;  // null unless a job log keeps what is done; set by start()
   Event all_done_;

@@ -120,6 +120,15 @@ struct Options {
   std::string http{};
   // /metrics, /healthz and /readyz of it need no token. (PP_HTTP_TOKEN=off)
   bool http_open = false;
+  // Where a driver draws what all nodes do, as a file for https://ui.perfetto.dev or
+  // chrome://tracing, when it ends; empty: nowhere. Workers ignore it: the driver asks them.
+  // (PP_TRACE)
+  std::string trace{};
+
+  // Whether pp::run's driver says on stderr how far it is: "auto": on a terminal in a line that is
+  // kept up to date, elsewhere every 30 s; "on": elsewhere every 10 s; "off"; or seconds between
+  // plain lines. (PP_PROGRESS)
+  std::string progress = "auto";
 
   int report_fd = -1;     // PP_REPORT_FD: where pp-launch wants to read what happens
   int black_box_fd = -1;  // PP_BLACK_BOX: pp-launch's memory file for what its nodes are running

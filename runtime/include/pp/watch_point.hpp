@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace pp {
 
 // A node that opened its door for watchers (Options::http) and is still alive.
@@ -36,3 +38,5 @@ class WatchPointFile {
 };
 
 }  // namespace pp
+
+#pragma GCC visibility pop
