@@ -234,7 +234,7 @@ std::string Crew::describe(Clock::time_point now) const {
   std::string lines;
   for (const Running& one : running()) {
     lines += "  worker " + std::to_string(one.worker) + " runs " + std::string(one.function) +
-             " since " + in_seconds(now - one.since) + '\n';
+             " since " + in_seconds(std::max(now - one.since, Clock::duration::zero())) + '\n';
   }
   return lines;
 }

@@ -10,6 +10,7 @@
 #include "node.hpp"
 #include "particulars.hpp"
 #include "patience.hpp"
+#include "status_line.hpp"
 
 namespace pp::runtime {
 
@@ -154,6 +155,7 @@ bool wait_until_done(Job& job, Clock::time_point deadline) {
   const Worker* worker = Crew::current();
   if (worker != nullptr && job.home == &worker->node->home())
     return worker->node->wait(job, deadline);
+  const StatusLine::Wait wait;
   if (job.home == nullptr) return wait_from_outside(job, deadline, false);
   Collecting& collecting = Collecting::of_this_thread();
   const Clock::time_point now = Clock::now();

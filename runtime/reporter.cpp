@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "status_line.hpp"
+
 namespace pp::runtime {
 
 namespace {
@@ -49,13 +51,13 @@ void Reporter::run() {
       constexpr std::size_t kPrefix = 4;
       const std::size_t width = width_of_terminal();
       const std::string line = progress.line(width > kPrefix + 1 ? width - kPrefix - 1 : 1);
-      log_.status(line.empty() ? line : "pp: " + line);
+      StatusLine::show(log_, line.empty() ? line : "pp: " + line);
     } else if (const std::string line = progress.line(); !line.empty()) {
       log_.state(line);
     }
     lock.lock();
   }
-  if (live) log_.status("");
+  if (live) StatusLine::show(log_, {});
 }
 
 }  // namespace pp::runtime

@@ -32,7 +32,7 @@ constexpr char kExamples[] = R"(Examples:
   pp-top                             the newest run of yours on this host that can be watched
   pp-top --once                      the same, once, on standard output
   pp-top --why sum_primes            where the jobs of this name are, and what they wait for
-  pp-top http://127.0.0.1:40323/?token=5f...   another one: the address that it has printed
+  pp-top 'http://127.0.0.1:40323/?token=5f...'   another one: the address that it has printed
 
 A node can be watched when it was started with PP_HTTP=on or pp-launch --http. From another host:
   ssh -L 8080:127.0.0.1:40323 host   and then the address with 8080 in place of 40323

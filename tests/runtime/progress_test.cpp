@@ -1,5 +1,6 @@
 // What a driver says of its progress, and what a log leaves out.
 #include "progress.hpp"
+#include "status_line.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -214,6 +215,18 @@ TEST_F(Logs, the_status_is_erased_before_a_line_and_is_there_again_below_it) {
             "\rpp: half\x1b[K\r"
             "\r\x1b[K"
             "pp host:1 warning: v\n");
+}
+
+TEST_F(Logs, the_status_is_there_only_while_a_thread_waits) {
+  const std::string drawn = said(nullptr, [](Log& log) {
+    StatusLine::show(log, "pp: a third");  // nobody waits: the program may be printing
+    {
+      const StatusLine::Wait wait;
+      StatusLine::show(log, "pp: half");
+    }
+    StatusLine::show(log, {});
+  });
+  EXPECT_EQ(drawn, "\rpp: half\x1b[K\r\r\x1b[K");
 }
 
 }  // namespace
