@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -121,12 +122,19 @@ std::variant<pid_t, ExecFailure> start_child(const ChildPlan& plan) {
   return failure(plan.file, error);
 }
 
-std::optional<EndedChild> reap(bool& childless) {
+std::optional<pid_t> ended_child() {
+  siginfo_t about{};
+  if (::waitid(P_ALL, 0, &about, WEXITED | WNOHANG | WNOWAIT) != 0 || about.si_pid == 0)
+    return std::nullopt;
+  return about.si_pid;
+}
+
+std::optional<EndedChild> reap(bool& childless, pid_t which) {
   int status = 0;
   rusage usage{};
   pid_t pid = 0;
   do {
-    pid = ::wait4(-1, &status, WNOHANG, &usage);
+    pid = ::wait4(which, &status, WNOHANG, &usage);
   } while (pid < 0 && errno == EINTR);
   childless = pid < 0;  // ECHILD
   if (pid <= 0) return std::nullopt;
@@ -148,6 +156,15 @@ std::vector<pid_t> living_children() {
 }
 
 void adopt_orphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+
+void tidy_descriptors() {
+  for (int standard = STDIN_FILENO; standard <= STDERR_FILENO; ++standard) {
+    // The lowest number that is free.
+    if (::fcntl(standard, F_GETFD) >= 0) continue;
+    [[maybe_unused]] const int opened = ::open("/dev/null", O_RDWR);
+  }
+  ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+}
 
 Pipe make_pipe() {
   int ends[2];

@@ -58,15 +58,23 @@ struct EndedChild {
   std::uint64_t peak_bytes = 0;  // the most memory that it, or a child it waited for, had in use
 };
 
-// Takes one ended child off the system's hands. Nothing: none has ended; `childless` says whether
-// any is left.
-std::optional<EndedChild> reap(bool& childless);
+// A child that has ended and was not reaped yet. Until it is, its number and that of its process
+// group are nobody else's, so what is sent there reaches no stranger. Nothing: none has ended.
+std::optional<pid_t> ended_child();
+
+// Takes one ended child off the system's hands: any, or this one. Nothing: none has ended;
+// `childless` says whether any is left.
+std::optional<EndedChild> reap(bool& childless, pid_t which = -1);
 
 // All living children of this process, adopted ones included; empty where the kernel does not say.
 std::vector<pid_t> living_children();
 
 // From now on orphaned descendants become our children, so that none is left behind unseen.
 void adopt_orphans();
+
+// What this process was started with beside its standard descriptors is not for its children; and
+// where one of those three is missing, /dev/null takes the place, so that no file of ours gets it.
+void tidy_descriptors();
 
 // A pipe closed in every child that does not keep it; the reading end never blocks. Throws
 // pp::Error.

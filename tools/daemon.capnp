@@ -9,7 +9,7 @@
 #   piece, piece, ...                                   in order, without a gap
 #                                     started           a process runs; another, when the shares change
 #                                     output, report    what it writes, and its report lines
-#   heard                                               so much output was taken in: more may follow
+#   heard                                               so much of both was taken in: more may follow
 #   signal                                              for its processes; SIGTERM and SIGKILL end the lease
 #                                     ended             a process has ended, and how
 #                                     over              nothing runs any more
@@ -31,7 +31,7 @@ struct Message {
     started @5 :Started;
     output @6 :Output;
     report @7 :Text;
-    heard @8 :UInt64;              # bytes of output, since the lease began
+    heard @8 :UInt64;              # bytes of output and of report lines, since the lease began
     signal @9 :UInt32;
     ended @10 :Ended;
     over @11 :Void;
@@ -46,7 +46,7 @@ struct Profile {
   workers @3 :UInt32;              # that it lends in all
   share @4 :UInt32;                # of them for the next lease; 0: it takes none now
   leases @5 :UInt32;               # under way
-  memory @6 :UInt64;               # bytes that a lease may use; 0: as much as there is
+  memory @6 :UInt64;               # bytes that each process may use; 0: as much as there is
   why @7 :Text;                    # it takes none now
   others @8 :List(Text);           # daemons it knows of, "host:port"
 }

@@ -2,6 +2,7 @@
 #include "daemon.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,13 +25,15 @@
 #include "child.hpp"
 #include "daemon_network.hpp"
 #include "report_line.hpp"
+#include "run_folder.hpp"
 #include "shares.hpp"
 
 namespace pp::tools::daemon {
 namespace {
 
-constexpr std::size_t kMostGuests = 256;     // sessions with launchers
-constexpr std::size_t kMostOthers = 256;     // daemons remembered
+constexpr std::size_t kMostGuests = 256;  // sessions with launchers
+constexpr std::size_t kMostOthers = 256;  // daemons remembered, and sessions with them
+constexpr std::size_t kMostBacklog = std::size_t{16} << 20;  // bytes for one who does not read
 constexpr std::chrono::seconds kToOpen{10};  // a launcher that has asked for nothing by then goes
 
 // systemd's protocol (sd_notify(3)): a datagram to the socket that it names.
@@ -111,6 +114,7 @@ Daemon::Daemon(DaemonSettings settings, std::function<DaemonSettings()> read)
   event.events = EPOLLIN;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, signals_.descriptor(), &event);
   adopt_orphans();
+  RunFolder::remove_abandoned(cache_->folder());
   open_network();
 }
 
@@ -138,6 +142,7 @@ void Daemon::open_network() {
       ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event);
     }
   }
+  network_settings_ = settings_;
   dials_ = std::make_unique<discovery::DialPlan>(std::hash<NodeId>()(node_));
   for (const Address& peer : settings_.peers) dials_->sighted(peer, Clock::now());
   std::string where;
@@ -162,8 +167,9 @@ int Daemon::run() {
   while (!finished()) {
     turn();
     if (!transport_) return 1;
-    if (!finished()) transport_->wait(next_due());
+    if (!finished() && !news_) transport_->wait(next_due());
   }
+  end_all_children();
   if (source_) source_->leave();
   transport_->poll(Clock::now(), *this);  // last words
   log_.info("ends after " + std::to_string(served_) + (served_ == 1 ? " launch" : " launches"));
@@ -181,27 +187,56 @@ void Daemon::turn() {
   if (std::exchange(strays_due_, false)) end_strays();
   if (network_due_ && leases() == 0 && !draining_) {
     network_due_ = false;
-    close_network();
+    change_network();
+    if (!transport_) return;
+  }
+  news_ = false;
+  transport_->poll(now_, *this);  // what was said goes out
+}
+
+// Another one; if that cannot be, the one that was, so that a mistake in the file ends nothing.
+void Daemon::change_network() {
+  const DaemonSettings before = network_settings_;
+  close_network();
+  try {
     try {
       open_network();
     } catch (const Error& error) {
-      log_.error(std::string(error.what()) + "; this daemon can go no further");
-      transport_.reset();
-      return;
+      log_.error(std::string(error.what()) + "; addresses and discovery stay as they were");
+      settings_.listen = before.listen;
+      settings_.interface = before.interface;
+      settings_.discover = before.discover;
+      settings_.peers = before.peers;
+      settings_.name = before.name;
+      close_network();
+      open_network();
     }
+  } catch (const Error& error) {
+    log_.error(std::string(error.what()) + "; this daemon can go no further");
+    transport_.reset();
   }
-  transport_->poll(now_, *this);  // what was said goes out
+}
+
+Time Daemon::stays_until(const Guest& guest) const {
+  switch (guest.lease().stage()) {
+    case Lease::Stage::kFresh:
+      return guest.since() + kToOpen;
+    case Lease::Stage::kReceiving:
+    case Lease::Stage::kRunning:
+      return settings_.longest_lease.count() != 0 ? guest.since() + settings_.longest_lease
+                                                  : Time::max();
+    case Lease::Stage::kEnding:
+    case Lease::Stage::kOver:
+      break;
+  }
+  return Time::max();
 }
 
 Time Daemon::next_due() const {
   Time due = dials_->next_due(now_);
   if (source_ && !draining_) due = std::min(due, source_->next_due(now_));
   for (const auto& [session, guest] : guests_) {
-    due = std::min(due, guest->lease().due());
-    if (guest->lease().stage() == Lease::Stage::kFresh)
-      due = std::min(due, guest->since() + kToOpen);
-    else if (settings_.longest_lease.count() != 0)
-      due = std::min(due, guest->since() + settings_.longest_lease);
+    due = std::min({due, guest->lease().due(), stays_until(*guest)});
   }
   if (settings_.idle_exit.count() != 0 && guests_.empty())
     due = std::min(due, idle_since_ + settings_.idle_exit);
@@ -212,8 +247,10 @@ Time Daemon::next_due() const {
 
 void Daemon::on_up(transport::SessionId session, const transport::Peer& peer) {
   const transport::Introduction& who = peer.introduction;
-  dials_->up(who.node, peer.remote, who.addresses);
   if (!who.driver) {  // another daemon
+    if (fellows_.size() >= kMostOthers)
+      return transport_->hang_up(session, "too many daemons are connected");
+    dials_->up(who.node, peer.remote, who.addresses);
     fellows_[session] = who.node;
     if (!who.addresses.empty()) sighted({who.addresses, who.node, true, false});
     return;
@@ -232,6 +269,9 @@ void Daemon::on_message(transport::SessionId session, std::span<const std::byte>
   const auto guest = guests_.find(session);
   if (guest == guests_.end() || guest->second->lease().over()) return;
   Lease& lease = guest->second->lease();
+  news_ = true;
+  if (transport_->backlog(session) > kMostBacklog)
+    return transport_->hang_up(session, "it asks and does not read the answers");
   try {
     const Message message = decode(bytes);
     if (std::holds_alternative<Look>(message)) {
@@ -278,8 +318,12 @@ void Daemon::on_refused(const transport::Refusal& refusal) {
       refusal.reason == transport::RefusalReason::kSelf) {
     return dials_->refused(refusal.remote, refusal.reason, now_);
   }
-  log_.warning(refusal.remote.to_string() + (refusal.by_us ? " was refused: " : " refuses: ") +
-               printable(refusal.sentence));
+  if (refusals_.may_say(now_)) {
+    const unsigned long more = refusals_.left_out();
+    log_.warning(refusal.remote.to_string() + (refusal.by_us ? " was refused: " : " refuses: ") +
+                 printable(refusal.sentence) +
+                 (more == 0 ? "" : " (and " + std::to_string(more) + " others before)"));
+  }
   dials_->refused(refusal.remote, refusal.reason, now_);
 }
 
@@ -356,13 +400,13 @@ void Daemon::look_after_guests() {
     guest.read();
     Lease& lease = guest.lease();
     lease.step(now_);
-    if (lease.stage() == Lease::Stage::kFresh && now_ >= guest.since() + kToOpen)
-      transport_->hang_up(guest.session(), "nothing was asked for");
-    if (settings_.longest_lease.count() != 0 && lease.stage() != Lease::Stage::kEnding &&
-        lease.stage() != Lease::Stage::kFresh && !lease.over() &&
-        now_ >= guest.since() + settings_.longest_lease) {
-      log_.info(guest.who() + " has had its time (longest-lease)");
-      lease.drain(now_);
+    if (now_ >= stays_until(guest)) {
+      if (lease.stage() == Lease::Stage::kFresh) {
+        transport_->hang_up(guest.session(), "nothing was asked for");
+      } else {
+        log_.info(guest.who() + " has had its time (longest-lease)");
+        lease.drain(now_);
+      }
     }
     if (!lease.over()) {
       ++entry;
@@ -427,12 +471,15 @@ void Daemon::drain(const std::string& why) {
 
 void Daemon::reap_all() {
   bool childless = false;
-  while (const std::optional<EndedChild> child = reap(childless)) {
+  while (const std::optional<pid_t> pid = ended_child()) {
+    for (const auto& [session, guest] : guests_) guest->end_family(*pid);
+    const std::optional<EndedChild> child = reap(childless, *pid);
+    if (!child) break;
     for (const auto& [session, guest] : guests_) {
       if (guest->ended(*child, now_)) break;
     }
   }
-  strays_due_ = strays_due_ || !childless;
+  strays_due_ = true;
 }
 
 // What workers have started and left became our child when they ended. It goes with its lease.
@@ -445,6 +492,23 @@ void Daemon::end_strays() {
       return guest.second->lease().what().launch == launch && guest.second->lease().processes() > 0;
     };
     if (!std::any_of(guests_.begin(), guests_.end(), belongs)) ::kill(pid, SIGKILL);
+  }
+}
+
+// A stray that is killed leaves us its own children, and so on.
+void Daemon::end_all_children() {
+  constexpr int kMostTries = 200;
+  constexpr int kPauseMilliseconds = 10;
+  for (int tries = 0; tries < kMostTries && !living_children().empty(); ++tries) {
+    for (const pid_t pid : living_children()) ::kill(pid, SIGKILL);
+    bool childless = false;
+    while (reap(childless)) {
+    }
+    if (childless) return;
+    pollfd child{signals_.descriptor(), POLLIN, 0};
+    ::poll(&child, 1, kPauseMilliseconds);
+    while (signals_.take()) {
+    }
   }
 }
 

@@ -19,6 +19,7 @@
 #include "descriptor.hpp"
 #include "guest.hpp"
 #include "program_cache.hpp"
+#include "restraint.hpp"
 #include "signals.hpp"
 
 namespace pp::tools::daemon {
@@ -54,6 +55,7 @@ class Daemon final : transport::Handler, discovery::Discovery::Listener {
   void noticed(const std::string& sentence) override;
 
   void open_network();
+  void change_network();
   void close_network();
   void turn();
   Time next_due() const;
@@ -62,6 +64,7 @@ class Daemon final : transport::Handler, discovery::Discovery::Listener {
   void drain(const std::string& why);
   void reap_all();
   void end_strays();
+  void end_all_children();
   void share_out();
   void look_after_guests();
   void print_state() const;
@@ -69,7 +72,10 @@ class Daemon final : transport::Handler, discovery::Discovery::Listener {
   std::string why_none_now() const;
   unsigned workers() const;
   std::size_t leases() const;
-  bool finished() const { return draining_ && guests_.empty(); }
+  // A launcher that only looks is not waited for.
+  bool finished() const { return draining_ && leases() == 0; }
+  // When a guest is told to go: it has asked for nothing, or has had its time.
+  Time stays_until(const Guest& guest) const;
 
   DaemonSettings settings_;
   const std::function<DaemonSettings()> read_;
@@ -85,7 +91,8 @@ class Daemon final : transport::Handler, discovery::Discovery::Listener {
   std::unique_ptr<discovery::Discovery> source_;  // null: discover is off
   std::unique_ptr<discovery::DialPlan> dials_;    // of peers that are written down
   std::string key_fingerprint_;
-  bool network_due_ = false;  // the settings want another one, once no lease is under way
+  DaemonSettings network_settings_;  // with which it was opened
+  bool network_due_ = false;         // the settings want another one, once no lease is under way
 
   Guests guests_;
   std::map<transport::SessionId, NodeId> fellows_;  // sessions with other daemons
@@ -94,6 +101,8 @@ class Daemon final : transport::Handler, discovery::Discovery::Listener {
   Time idle_since_ = now_;
   bool draining_ = false;
   bool strays_due_ = false;
+  bool news_ = false;  // came with the last poll: there is more to do before we wait
+  Restraint refusals_;
   unsigned long served_ = 0;
 };
 

@@ -16,16 +16,29 @@ DaemonSearch::DaemonSearch(unsigned wanted, std::string machine, Limits limits, 
 
 void DaemonSearch::sighted(const std::vector<Address>& addresses,
                            const std::optional<NodeId>& node) {
-  if (addresses.empty() || (node && found_.contains(*node))) return;
+  if (!node || !found_.contains(*node)) add(addresses, false);
+}
+
+void DaemonSearch::add(const std::vector<Address>& addresses, bool hearsay) {
+  if (addresses.empty()) return;
   const Address& first = addresses.front();
   if (known_.size() >= limits_.most || !known_.insert(first).second) return;
   instead_[first] = {addresses.begin() + 1, addresses.end()};
+  if (hearsay) hearsay_.insert(first);
   due_.push_back(first);
 }
 
-std::vector<Address> DaemonSearch::due() {
-  under_way_.insert(due_.begin(), due_.end());
+std::vector<Address> DaemonSearch::due(Time now) {
+  for (const Address& address : due_) {
+    under_way_[address] =
+        hearsay_.contains(address) ? now + limits_.hearsay : start_ + limits_.longest;
+  }
   return std::exchange(due_, {});
+}
+
+bool DaemonSearch::waits_for_answers(Time now) const {
+  return !due_.empty() || std::any_of(under_way_.begin(), under_way_.end(),
+                                      [now](const auto& one) { return now < one.second; });
 }
 
 void DaemonSearch::answered(const NodeId& node, const std::string& name, const Address& at,
@@ -33,7 +46,7 @@ void DaemonSearch::answered(const NodeId& node, const std::string& name, const A
   under_way_.erase(at);
   for (const std::string& other : profile.others) {
     try {
-      sighted({Address::parse(other)}, std::nullopt);
+      add({Address::parse(other)}, true);
     } catch (const std::exception&) {  // no address: its loss
     }
   }
@@ -65,7 +78,7 @@ void DaemonSearch::failed(const Address& address, const std::string& why) {
   if (fresh == others.end()) {
     failures_[address] = printable(why);
   } else {
-    sighted({fresh, others.end()}, std::nullopt);
+    add({fresh, others.end()}, false);
   }
 }
 
@@ -76,15 +89,19 @@ std::size_t DaemonSearch::usable() const {
 
 bool DaemonSearch::finished(Time now) const {
   if (now >= start_ + limits_.longest) return true;
+  if (!limits_.listens && !waits_for_answers(now)) return true;
   if (wanted_ != 0) return usable() >= wanted_;
-  return usable() > 0 && due_.empty() && under_way_.empty() && now >= start_ + limits_.shortest &&
+  return usable() > 0 && !waits_for_answers(now) && now >= start_ + limits_.shortest &&
          now >= news_ + limits_.quiet;
 }
 
 Time DaemonSearch::next_due() const {
   const Time last = start_ + limits_.longest;
-  if (wanted_ != 0 || usable() == 0 || !under_way_.empty()) return last;
-  return std::min(last, std::max(start_ + limits_.shortest, news_ + limits_.quiet));
+  if (!due_.empty()) return start_;
+  if (limits_.listens && (wanted_ != 0 || usable() == 0)) return last;
+  Time answers = std::max(start_ + limits_.shortest, news_ + limits_.quiet);
+  for (const auto& [address, until] : under_way_) answers = std::max(answers, until);
+  return std::min(last, answers);
 }
 
 std::vector<DaemonSearch::Found> DaemonSearch::chosen() const {

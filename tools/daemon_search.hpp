@@ -17,7 +17,8 @@ namespace pp::tools::daemon {
 
 // Told what is sighted and what answers, it says whom to dial and when to stop looking: when as
 // many as are wanted have answered; or, if any number will do, when nobody new has answered for a
-// moment; or when the time is up. It opens nothing and reads no clock. One thread.
+// moment; or when nobody is left who could answer; or when the time is up. It opens nothing and
+// reads no clock. One thread.
 class DaemonSearch {
  public:
   struct Limits {
@@ -25,7 +26,10 @@ class DaemonSearch {
     // Beacons go out at 0, 50 and 250 ms and are answered within 20.
     std::chrono::milliseconds shortest{300};
     std::chrono::milliseconds quiet{120};
+    // An address that only another daemon told of is waited for so long: who was there may be gone.
+    std::chrono::milliseconds hearsay{400};
     std::size_t most = 1024;  // addresses that are tried
+    bool listens = true;      // those nobody has named may still make themselves known
   };
 
   // `wanted` 0: all that there are.
@@ -34,7 +38,7 @@ class DaemonSearch {
   // Ways to one daemon, the most promising first; or an address that somebody wrote down.
   void sighted(const std::vector<Address>& addresses, const std::optional<NodeId>& node);
   // To be dialled now.
-  std::vector<Address> due();
+  std::vector<Address> due(Time now);
   void answered(const NodeId& node, const std::string& name, const Address& at,
                 const Profile& profile, Time now);
   // A dial to it came to nothing.
@@ -62,6 +66,8 @@ class DaemonSearch {
   bool nobody() const { return found_.empty() && failures_.empty(); }
 
  private:
+  void add(const std::vector<Address>& addresses, bool hearsay);
+  bool waits_for_answers(Time now) const;
   std::string judge(const Profile& profile) const;
 
   const unsigned wanted_;
@@ -71,7 +77,8 @@ class DaemonSearch {
   Time news_;
   std::set<Address> known_;
   std::vector<Address> due_;
-  std::set<Address> under_way_;
+  std::set<Address> hearsay_;
+  std::map<Address, Time> under_way_;                // waited for until then
   std::map<Address, std::vector<Address>> instead_;  // other ways, if the first one fails
   std::map<NodeId, Found> found_;
   std::map<Address, std::string> failures_;

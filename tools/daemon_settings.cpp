@@ -176,7 +176,7 @@ std::vector<Setting> make_table() {
             1024, "a number of workers", &S::workers),
       count("leases", "Launches served at a time; they share the workers fairly", 1, 1024,
             "a number of leases", &S::leases),
-      size("memory", "What the workers of one launch may use (0: no limit)", &S::memory),
+      size("memory", "What each process of a launch may use (0: no limit)", &S::memory),
       path("cache", "FOLDER", "Where programs are kept (default: the user's cache folder)",
            &S::cache),
       size("cache-size", "At most so much of them; what was not used for the longest time goes",

@@ -25,7 +25,7 @@ struct DaemonSettings {
   std::string name;             // empty: the host's
   unsigned workers = 0;         // 0: the usable cores
   unsigned leases = 4;          // at a time
-  std::uint64_t memory = 0;     // bytes a lease may use; 0: as much as there is
+  std::uint64_t memory = 0;     // bytes that each process may use; 0: as much as there is
   std::filesystem::path cache;  // empty: where such things lie
   std::uint64_t cache_size = std::uint64_t{2} << 30;
   std::uint64_t max_program = std::uint64_t{1} << 30;

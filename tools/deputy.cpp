@@ -95,8 +95,9 @@ class Deputy final : transport::Handler, Errand::Hands {
       if (dial_at_ && now_ >= *dial_at_) dial();
       send_program();
       for (Sink* sink : {&out_, &err_}) write_some(*sink);
+      news_ = false;
       transport_->poll(now_, *this);
-      if (!finished()) transport_->wait(next_due());
+      if (!news_ && !finished()) transport_->wait(next_due());
     }
     return end();
   }
@@ -167,6 +168,7 @@ class Deputy final : transport::Handler, Errand::Hands {
     errand_.begin();
   }
   void on_message(SessionId, std::span<const std::byte> bytes) override {
+    news_ = true;
     try {
       errand_.take(daemon::decode(bytes));
     } catch (const Error& error) {
@@ -180,6 +182,7 @@ class Deputy final : transport::Handler, Errand::Hands {
                  printable(why) + ")");
   }
   void on_dial_failed(const Address&, transport::DialFailure, std::string_view why) override {
+    if (session_) return;
     if (report_ >= 0) report("unreachable " + plan_.daemon + " " + printable(why));
     if (dials_ >= kMostDials) return errand_.lost("it cannot be reached: " + printable(why));
     dial_at_ = now_ + kDialAgain;
@@ -306,6 +309,7 @@ class Deputy final : transport::Handler, Errand::Hands {
   std::uint64_t told_ = 0;  // bytes in err_ that are ours
   std::unique_ptr<transport::Transport> transport_;
   transport::Time now_ = Clock::now();
+  bool news_ = false;  // came with the last poll: there is more to do before we wait
   std::optional<transport::Time> dial_at_;
   int dials_ = 0;
   std::optional<SessionId> session_;

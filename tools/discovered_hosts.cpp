@@ -53,7 +53,8 @@ std::string where_to_listen(const DiscoverPlan& plan) {
 class Lookout final : transport::Handler, discovery::Discovery::Listener {
  public:
   explicit Lookout(const DiscoverPlan& plan)
-      : search_(plan.wanted, machine(), {.longest = plan.longest}, Clock::now()),
+      : search_(plan.wanted, machine(), {.longest = plan.longest, .listens = plan.how != "off"},
+                Clock::now()),
         transport_(daemon::open_daemon_network(ClusterKey::load(plan.key_file),
                                                {.node = NodeId::random(),
                                                 .name = {},
@@ -74,7 +75,7 @@ class Lookout final : transport::Handler, discovery::Discovery::Listener {
       now_ = Clock::now();
       transport_->poll(now_, *this);
       if (source_) source_->poll(now_, *this);
-      for (const Address& address : search_.due()) transport_->dial(address);
+      for (const Address& address : search_.due(now_)) transport_->dial(address);
       transport_->poll(now_, *this);
       if (search_.finished(now_)) break;
       Time due = search_.next_due();

@@ -12,6 +12,9 @@ namespace {
 
 // Often enough that a daemon never waits for it (Lease::Limits::unheard).
 constexpr std::uint64_t kTellEvery = std::uint64_t{128} << 10;
+// A daemon sends a MiB (Lease::Limits::unheard) and what was left in the pipes of processes that
+// ended; this is more than that.
+constexpr std::uint64_t kMostUnwritten = std::uint64_t{64} << 20;
 
 }  // namespace
 
@@ -23,9 +26,14 @@ void Errand::take(const Message& message) {
   } else if (std::holds_alternative<Started>(message)) {
     stage_ = Stage::kRunning;
   } else if (const auto* output = std::get_if<Output>(&message)) {
+    received_ += output->bytes.size();
+    if (received_ - written_ > kMostUnwritten) return fail("it sent more than it was asked for");
     hands_.write(output->error, output->bytes);
   } else if (const auto* report = std::get_if<ReportLine>(&message)) {
+    if (report->line.find('\n') != std::string::npos) return fail("a report of several lines");
     hands_.report(report->line);
+    received_ += report->line.size();
+    written(report->line.size());
   } else if (const auto* ended = std::get_if<Ended>(&message)) {
     if (ended->replaced) return;
     // The worst counts: one that failed is what the user must hear of.

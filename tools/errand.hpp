@@ -57,7 +57,7 @@ class Errand {
   Hands& hands_;
   const Open open_;
   Stage stage_ = Stage::kAsking;
-  std::uint64_t sent_ = 0, written_ = 0, told_ = 0;
+  std::uint64_t sent_ = 0, received_ = 0, written_ = 0, told_ = 0;
   std::optional<ExitStatus> status_;
   std::string why_;
 };

@@ -11,7 +11,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <pp/error.hpp>
 #include <utility>
 
@@ -45,11 +44,7 @@ void Guest::clear() {
   if (program_) house_.cache.let_go(lease_.what().hash);
   program_.reset();
   key_.reset();
-  if (folder_ours_) {
-    std::error_code failed;
-    std::filesystem::remove_all(folder_, failed);
-  }
-  folder_ours_ = false;
+  folder_.reset();
 }
 
 void Guest::say(const Message& message) {
@@ -107,8 +102,13 @@ std::vector<std::string> Guest::environment(const Open& open, unsigned workers, 
     std::erase_if(base, [&](const std::string& other) { return other.starts_with(name); });
     base.push_back(variable);
   }
-  if (!house_.settings.interface.empty()) base.push_back("PP_IFACE=" + house_.settings.interface);
-  base.push_back("PP_DRAIN=" + std::to_string(house_.settings.drain.count() * 1000));
+  // What this machine's owner says goes before what the launch says.
+  const auto ours = [&base](const std::string& name, const std::string& value) {
+    std::erase_if(base, [&](const std::string& other) { return other.starts_with(name + '='); });
+    base.push_back(name + '=' + value);
+  };
+  if (!house_.settings.interface.empty()) ours("PP_IFACE", house_.settings.interface);
+  ours("PP_DRAIN", std::to_string(house_.settings.drain.count() * 1000));
   LaunchPlan plan;
   plan.nodes = 2;  // the driver is elsewhere
   plan.workers = workers;
@@ -117,21 +117,14 @@ std::vector<std::string> Guest::environment(const Open& open, unsigned workers, 
   return node_environment(plan, 1, open.launch, open.driver, {report, -1}, base);
 }
 
-std::string Guest::make_folder() const {
-  std::string name = (house_.cache.folder() / "run-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr)
-    throw Error("no folder to run in can be made (" + name + "): " + std::strerror(errno));
-  return name;
-}
-
 std::variant<pid_t, std::string> Guest::start(const Open& open, unsigned process,
                                               unsigned workers) {
   try {
     if (!key_) key_ = std::make_unique<TemporaryKey>(open.key);
-    if (folder_.empty()) {
-      folder_ours_ = house_.settings.workdir.empty();
-      folder_ = folder_ours_ ? make_folder() : house_.settings.workdir.string();
-    }
+    const std::string& workdir = house_.settings.workdir.native();
+    if (!workdir.empty() && ::access(workdir.c_str(), X_OK) != 0)
+      return "the folder " + workdir + " (workdir): " + std::strerror(errno);
+    if (workdir.empty() && !folder_) folder_ = std::make_unique<RunFolder>(house_.cache.folder());
     Pipe report = make_pipe(), output = make_pipe(), error = make_pipe();
     ::fcntl(report.writing.get(), F_SETFL, O_NONBLOCK);
     ChildPlan child;
@@ -144,13 +137,14 @@ std::variant<pid_t, std::string> Guest::start(const Open& open, unsigned process
     child.output = output.writing.get();
     child.error = error.writing.get();
     child.keep = {report.writing.get(), key_->descriptor()};
-    child.folder = folder_;
+    child.folder = workdir.empty() ? folder_->path().string() : workdir;
     child.limits.emplace_back(RLIMIT_CORE, rlimit{0, 0});  // the folder goes, and it may be large
     if (const rlim_t memory = house_.settings.memory; memory != 0)
       child.limits.emplace_back(RLIMIT_DATA, rlimit{memory, memory});
     child.signals = &house_.signals;
     const auto started = start_child(child);
-    if (const auto* failure = std::get_if<ExecFailure>(&started)) return failure->why;
+    if (const auto* failure = std::get_if<ExecFailure>(&started))
+      return printable(open.program, 128) + " cannot be run here: " + failure->why;
     Worker& worker = workers_[process];
     worker.pid = std::get<pid_t>(started);
     worker.report = std::move(report.reading);
@@ -162,6 +156,7 @@ std::variant<pid_t, std::string> Guest::start(const Open& open, unsigned process
     worker.watched = true;
     return worker.pid;
   } catch (const Error& refusal) {  // of the system
+    house_.log.warning(who_ + ": " + refusal.what());
     return std::string(refusal.what());
   }
 }
@@ -197,10 +192,9 @@ bool Guest::ended(const EndedChild& child, Time now) {
   if (found == workers_.end()) return false;
   const unsigned process = found->first;
   Worker& worker = found->second;
-  ::kill(-child.pid, SIGKILL);  // what it has started and left
-  read_reports(process, worker);
   // What is in its pipes is all that will come; an end that somebody else keeps open is not waited
   // for, and one who writes there for ever is not listened to.
+  for (int reads = 0; reads < kLastReads && read_reports(process, worker);) ++reads;
   for (int reads = 0; reads < kLastReads && worker.output.open(); ++reads) {
     if (!read_some(process, worker.output, false)) break;
   }
@@ -212,15 +206,18 @@ bool Guest::ended(const EndedChild& child, Time now) {
   return true;
 }
 
-void Guest::read_reports(unsigned process, Worker& worker) {
+bool Guest::read_reports(unsigned process, Worker& worker) {
   char bytes[4096];
-  while (worker.report.open()) {
-    const ssize_t count = ::read(worker.report.get(), bytes, sizeof bytes);
-    if (count < 0) return;
-    if (count == 0) return worker.report.close();
-    worker.report_lines.feed({bytes, static_cast<std::size_t>(count)},
-                             [&](std::string_view line) { lease_.report(process, line); });
+  if (!worker.report.open()) return false;
+  const ssize_t count = ::read(worker.report.get(), bytes, sizeof bytes);
+  if (count < 0) return false;
+  if (count == 0) {
+    worker.report.close();
+    return false;
   }
+  worker.report_lines.feed({bytes, static_cast<std::size_t>(count)},
+                           [&](std::string_view line) { lease_.report(process, line); });
+  return true;
 }
 
 // False: nothing more for now.
@@ -237,15 +234,20 @@ bool Guest::read_some(unsigned process, Descriptor& from, bool error) {
   return true;
 }
 
+void Guest::end_family(pid_t pid) const {
+  if (knows(pid)) ::kill(-pid, SIGKILL);
+}
+
+// One read of each at a time: a process that writes for ever keeps nobody else waiting.
 void Guest::read() {
   for (auto& [process, worker] : workers_) {
-    read_reports(process, worker);
+    if (lease_.wants_output()) read_reports(process, worker);
     if (lease_.wants_output() && worker.output.open()) read_some(process, worker.output, false);
     if (lease_.wants_output() && worker.error.open()) read_some(process, worker.error, true);
     const bool wanted = lease_.wants_output();
     if (wanted == worker.watched) continue;
     worker.watched = wanted;
-    for (const Descriptor* descriptor : {&worker.output, &worker.error}) {
+    for (const Descriptor* descriptor : {&worker.report, &worker.output, &worker.error}) {
       if (descriptor->open()) watch(descriptor->get(), wanted);
     }
   }

@@ -20,6 +20,7 @@
 #include "lease.hpp"
 #include "line_splitter.hpp"
 #include "program_cache.hpp"
+#include "run_folder.hpp"
 #include "temporary_key.hpp"
 
 namespace pp::tools::daemon {
@@ -50,6 +51,8 @@ class Guest final : Lease::Hands {
   // A process of the system has ended. False: none of this guest's.
   bool ended(const EndedChild& child, Time now);
   bool knows(pid_t pid) const;
+  // Ends what this process of ours has started and left, while its number is still its own.
+  void end_family(pid_t pid) const;
   // Takes in what its processes have written, as far as the launcher wants more.
   void read();
   // Leases that are over hold nothing any more.
@@ -60,7 +63,7 @@ class Guest final : Lease::Hands {
     pid_t pid = 0;
     Descriptor report, output, error;
     LineSplitter report_lines{kMaxLine};
-    bool watched = false;  // output and error
+    bool watched = false;
   };
 
   void say(const Message& message) override;
@@ -74,10 +77,10 @@ class Guest final : Lease::Hands {
   void signal(unsigned process, int number) override;
 
   std::vector<std::string> environment(const Open& open, unsigned workers, int report) const;
-  void read_reports(unsigned process, Worker& worker);
+  // False: nothing more for now.
+  bool read_reports(unsigned process, Worker& worker);
   bool read_some(unsigned process, Descriptor& from, bool error);
   void watch(int descriptor, bool wanted) const;
-  std::string make_folder() const;
 
   House& house_;
   const transport::SessionId session_;
@@ -87,8 +90,7 @@ class Guest final : Lease::Hands {
   std::unique_ptr<ProgramCache::Arrival> arrival_;
   std::optional<std::filesystem::path> program_;  // held in the cache
   std::unique_ptr<TemporaryKey> key_;
-  std::string folder_;        // where they run
-  bool folder_ours_ = false;  // removed at the end
+  std::unique_ptr<RunFolder> folder_;  // where they run, if no other is set
   std::map<unsigned, Worker> workers_;
 };
 

@@ -41,12 +41,24 @@ void Lease::open(const Open& asked, Time now) {
                       std::to_string(limits_.program) + " (max-program)",
                   now);
   }
+  // What else is in a process's environment is this machine's business.
+  const auto foreign =
+      std::find_if(asked.environment.begin(), asked.environment.end(), [](const std::string& one) {
+        return !one.starts_with("PP_") || one.find('=') == std::string::npos;
+      });
+  if (foreign != asked.environment.end()) {
+    return refuse("a variable '" +
+                      foreign->substr(0, std::min<std::size_t>(foreign->find('='), 64)) +
+                      "': expected those whose names begin with PP_",
+                  now);
+  }
   if (asked.launch.empty() || asked.driver.empty() || asked.key.empty())
     return refuse("a launch without a name, a driver's address or a key", now);
   if (const auto why = hands_.why_none_now()) return refuse(*why, now);
   if (hands_.has_program(asked)) return run(now);
   if (const auto why = hands_.begin_program(asked)) return refuse(*why, now);
   stage_ = Stage::kReceiving;
+  piece_by_ = now + limits_.piece;
   hands_.say(Wanted{});
 }
 
@@ -56,6 +68,7 @@ void Lease::piece(const Piece& part, Time now) {
   if (part.bytes.empty() || part.bytes.size() > open_.size - received_)
     return refuse("more of the program than was announced", now);
   received_ += part.bytes.size();
+  piece_by_ = now + limits_.piece;
   if (const auto why = hands_.add_piece(part.bytes)) return refuse(*why, now);
   if (received_ < open_.size) return;
   if (const auto why = hands_.finish_program()) return refuse(*why, now);
@@ -94,7 +107,8 @@ void Lease::adjust(Time now) {
   if (stage_ != Stage::kRunning || share_ == 0) return;
   const unsigned have = workers();
   if (have > share_) shrink(have - share_, now);
-  if (stage_ == Stage::kRunning && workers() < share_) start(share_ - workers(), now);
+  if (workers() >= share_ || processes_.size() >= limits_.processes || now < not_before_) return;
+  start(share_ - workers(), now);
 }
 
 // The youngest go first: what they were given is the least begun.
@@ -106,13 +120,21 @@ void Lease::shrink(unsigned by, Time now) {
     process->second.leaves_by = now + limits_.drain;
     hands_.signal(process->first, SIGTERM);
     hands_.signal(process->first, SIGCONT);
+    // It leaves as the last of all; whoever takes its place stands for the node.
+    if (process->first == speaker_) speaker_ = next_process_;
   }
 }
 
 void Lease::start(unsigned workers, Time now) {
-  const unsigned number = next_process_++;
+  const unsigned number = next_process_;
   const auto started = hands_.start(open_, number, workers);
-  if (const auto* why = std::get_if<std::string>(&started)) return refuse(*why, now);
+  if (const auto* why = std::get_if<std::string>(&started)) {
+    if (processes_.empty()) return refuse(*why, now);
+    not_before_ = now + limits_.again;  // those that run go on
+    return;
+  }
+  not_before_ = {};
+  ++next_process_;
   processes_[number] = {workers, now, std::nullopt, false};
   hands_.say(Started{number, static_cast<std::uint32_t>(std::get<pid_t>(started)), workers});
 }
@@ -141,9 +163,11 @@ void Lease::output(unsigned process, bool error, std::string bytes) {
   hands_.say(Output{process, error, std::move(bytes)});
 }
 
-// Of the first alone: it stands for the node that the launcher waits for.
+// Of one alone: it stands for the node that the launcher waits for.
 void Lease::report(unsigned process, std::string_view line) {
-  if (process == 0 && !lost_ && line.size() <= kMaxLine) hands_.say(ReportLine{std::string(line)});
+  if (process != speaker_ || lost_ || line.size() > kMaxLine) return;
+  written_ += line.size();
+  hands_.say(ReportLine{std::string(line)});
 }
 
 void Lease::refuse(const std::string& why, Time now) {
@@ -174,6 +198,11 @@ void Lease::end(Farewell::Limits limits, Time now) {
 }
 
 void Lease::step(Time now) {
+  if (stage_ == Stage::kReceiving && now >= piece_by_) {
+    const auto limit = std::chrono::duration_cast<std::chrono::seconds>(limits_.piece);
+    return refuse("nothing of the program has come for " + std::to_string(limit.count()) + " s",
+                  now);
+  }
   for (auto& [number, process] : processes_) {
     if (!process.leaves_by || now < *process.leaves_by || process.killed) continue;
     process.killed = true;
@@ -199,6 +228,8 @@ void Lease::step(Time now) {
 
 Time Lease::due() const {
   Time due = stage_ == Stage::kEnding && farewell_ ? farewell_->due() : Time::max();
+  if (stage_ == Stage::kReceiving) due = piece_by_;
+  if (stage_ == Stage::kRunning && not_before_ != Time{} && workers() < share_) due = not_before_;
   for (const auto& [number, process] : processes_) {
     if (process.leaves_by && !process.killed) due = std::min(due, *process.leaves_by);
   }

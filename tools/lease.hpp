@@ -46,8 +46,12 @@ class Lease {
 
   struct Limits {
     std::uint64_t program = std::uint64_t{1} << 30;  // bytes
-    std::uint64_t unheard = std::uint64_t{1} << 20;  // of output that the launcher has not taken in
-    std::chrono::milliseconds drain{30'000};         // for a process that leaves in order
+    // Of output and reports that the launcher has not taken in.
+    std::uint64_t unheard = std::uint64_t{1} << 20;
+    std::chrono::milliseconds piece{60'000};  // until the next part of the program must have come
+    std::size_t processes = 8;                // at a time, those that are leaving included
+    std::chrono::milliseconds again{10'000};  // after one more process could not be started
+    std::chrono::milliseconds drain{30'000};  // for a process that leaves in order
     // Once its launch ends in order, its processes have ended too, or are made to.
     Farewell::Limits after_the_launch{};
     // Once its session is lost: nobody wants what they do.
@@ -89,6 +93,7 @@ class Lease {
   bool wants_workers() const { return stage_ == Stage::kRunning; }
   // At most so many; 0: as many as there are.
   unsigned wants() const { return open_.workers; }
+  // Reports included.
   bool wants_output() const { return written_ - heard_ < limits_.unheard || lost_; }
   const Open& what() const { return open_; }
   std::size_t processes() const { return processes_.size(); }
@@ -120,8 +125,11 @@ class Lease {
   Stage stage_ = Stage::kFresh;
   Open open_;
   std::uint64_t received_ = 0;
+  Time piece_by_{};
   unsigned share_ = 0;
   unsigned next_process_ = 0;
+  unsigned speaker_ = 0;  // the process whose reports are passed on
+  Time not_before_{};     // to start one more
   std::map<unsigned, Process> processes_;
   std::optional<Farewell> farewell_;
   std::uint64_t written_ = 0, heard_ = 0;

@@ -9,6 +9,7 @@
 #include <pp/error.hpp>
 #include <string>
 
+#include "child.hpp"
 #include "daemon.hpp"
 #include "daemon_config.hpp"
 #include "daemon_settings.hpp"
@@ -97,6 +98,7 @@ class Wishes {
 }  // namespace
 
 int main(int argc, char** argv) {
+  pp::tools::tidy_descriptors();
   Wishes wishes;
   CLI::App app("Lends this machine's cores to programs of pp-launch --discover.", "ppd");
   app.footer(kExamples);

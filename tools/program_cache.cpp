@@ -25,7 +25,7 @@ std::string last_error() { return std::strerror(errno); }
 
 // An unfinished file that nobody writes any more: its writer held a lock.
 bool is_abandoned(const std::filesystem::path& file) {
-  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   return descriptor.open() && ::flock(descriptor.get(), LOCK_EX | LOCK_NB) == 0;
 }
 
@@ -51,7 +51,8 @@ std::optional<runtime::ContentHash> hash_of(int descriptor, std::uint64_t& bytes
 }
 
 ProgramCache::ProgramCache(std::filesystem::path folder, std::uint64_t limit)
-    : folder_(std::move(folder)), index_(limit) {
+    // Absolute: a program is executed where its lease runs.
+    : folder_(std::filesystem::absolute(std::move(folder))), index_(limit) {
   std::error_code failed;
   std::filesystem::create_directories(folder_.parent_path(), failed);
   if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST)
@@ -95,13 +96,16 @@ void ProgramCache::set_limit(std::uint64_t bytes) {
 
 std::optional<std::filesystem::path> ProgramCache::hold(const Hash& hash, std::uint64_t bytes) {
   const std::filesystem::path file = place(hash);
-  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  // Not waiting for somebody to write, should it be a pipe.
+  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!descriptor.open()) {
     index_.gone(hash);
     return std::nullopt;
   }
+  struct stat about {};
   std::uint64_t size = 0;
-  const bool whole = hash_of(descriptor.get(), size) == hash;
+  const bool whole = ::fstat(descriptor.get(), &about) == 0 && S_ISREG(about.st_mode) &&
+                     hash_of(descriptor.get(), size) == hash;
   if (whole && size != bytes) return std::nullopt;  // who asks is mistaken
   if (!whole) {
     ::unlink(file.c_str());  // it was damaged; the launch sends it again

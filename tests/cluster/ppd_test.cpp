@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 
 #include "on_hosts.hpp"
 
@@ -280,6 +281,180 @@ TEST_F(NodeDaemon, an_idle_one_ends_by_itself) {
   Process daemon(daemon_words({"--idle-exit", "1"}));
   EXPECT_EQ(daemon.wait(), 0);
   EXPECT_THAT(daemon.err(), HasSubstr("nobody has called for 1 s"));
+}
+
+// ---- what a program finds there, and what it may leave
+
+TEST_F(NodeDaemon, a_worker_holds_no_descriptor_of_the_daemons_and_none_that_it_was_started_with) {
+  const std::string leaked = folder_ / "leaked";
+  auto words = daemon_words({"--pid-file", folder_ / "pid"});
+  words.insert(words.begin(), {"sh", "-c", "exec 7>" + leaked + "; exec \"$@\"", "sh"});
+  Process daemon(words);
+  const auto launch = start_held(daemon);
+  const auto workers = daemon.family_with("PP_ROLE=worker");
+  ASSERT_THAT(workers, SizeIs(1));
+  const std::string cache = folder_ / "cache";
+  for (const auto& one :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(workers[0]) + "/fd")) {
+    const std::string what = std::filesystem::read_symlink(one.path());
+    EXPECT_NE(what, leaked);
+    EXPECT_NE(what, key_);
+    EXPECT_NE(what, folder_ / "pid");
+    EXPECT_FALSE(what.starts_with(cache)) << what;
+  }
+}
+
+TEST_F(NodeDaemon, what_its_owner_has_set_goes_before_what_a_launch_says) {
+  Process::Setting environment;
+  environment.environment = {"NOTIFY_SOCKET=" + (folder_ / "none"), "PP_DRAIN=5"};
+  Process daemon(daemon_words({"--drain", "7"}), environment);
+  Process launch(
+      on_daemons(address_of_daemon(daemon),
+                 {FAKE_NODE_PROGRAM, "--worker",
+                  "listen; join; variable PP_DRAIN; variable NOTIFY_SOCKET; variable PP_FABRIC"}),
+      held_open({"PP_DRAIN=99000", "PP_FABRIC=off", "LD_PRELOAD="}));
+  EXPECT_EQ(launch.wait(), 0) << launch.err();
+  EXPECT_THAT(
+      launch.out() + launch.err(),
+      AllOf(HasSubstr("PP_DRAIN=7000"), HasSubstr("NOTIFY_SOCKET=\n"), HasSubstr("PP_FABRIC=off")));
+}
+
+TEST_F(NodeDaemon, what_a_program_has_started_and_left_ends_with_its_lease_and_with_the_daemon) {
+  const auto daemon = start_daemon();
+  const std::vector<std::string> program{FAKE_NODE_PROGRAM, "--worker",
+                                         "stray; listen; join; serve", "--driver",
+                                         "listen; gather; echo"};
+  {
+    Process launch(on_daemons(address_of_daemon(*daemon), program), held_open());
+    launch.wait_for_line("nodes are there");
+    launch.write_input("\n");
+    EXPECT_EQ(launch.wait(), 0) << launch.err();
+    wait_until_no_worker_is_left(*daemon, seconds{5});
+  }
+  Process launch(on_daemons(address_of_daemon(*daemon), program), held_open());
+  launch.wait_for_line("nodes are there");
+  daemon->signal(SIGTERM);
+  EXPECT_EQ(daemon->wait(), 0) << daemon->err();
+  EXPECT_THAT(daemon->family(), IsEmpty());
+}
+
+TEST_F(NodeDaemon, one_that_floods_its_output_and_its_reports_keeps_nobody_else_waiting) {
+  std::ofstream(folder_ / "flood") << "#!/bin/sh\n"
+                                      "if [ \"$PP_ROLE\" = driver ]; then exec \"$@\"; fi\n"
+                                      "echo ready >&$PP_REPORT_FD\n"
+                                      "yes >&$PP_REPORT_FD 2>/dev/null &\n"
+                                      "yes >&2 & exec yes\n";
+  std::filesystem::permissions(folder_ / "flood", std::filesystem::perms::owner_all);
+  const auto daemon = start_daemon({"--workers", "2"});
+  // Its driver takes nothing in: pp-launch is stopped, so that what comes is not read.
+  Process flood(on_daemons(address_of_daemon(*daemon),
+                           {folder_ / "flood", FAKE_NODE_PROGRAM, "--driver", "listen; hang"}),
+                held_open());
+  daemon->wait_for_line("flood runs as pid");
+  Process launch(on_daemons(address_of_daemon(*daemon), {SUM_PRIMES_PROGRAM}));
+  EXPECT_EQ(launch.wait(), 0) << launch.err();
+  flood.signal(SIGKILL);
+  wait_until_no_worker_is_left(*daemon, seconds{5});
+}
+
+TEST_F(NodeDaemon, what_it_left_when_it_was_killed_is_cleared_away_by_the_next) {
+  const auto in_cache = [this] {
+    std::set<std::string> names;
+    for (const auto& one : std::filesystem::directory_iterator(folder_ / "cache"))
+      names.insert(one.path().filename().string().substr(0, 4));
+    return names;
+  };
+  {
+    const auto daemon = start_daemon();
+    const auto launch = start_held(*daemon);
+    daemon->signal(SIGKILL);
+    daemon->wait_until_nothing_is_left(seconds{5});
+  }
+  EXPECT_THAT(in_cache(), testing::Contains("run-"));
+  const auto next = start_daemon();
+  EXPECT_THAT(in_cache(), testing::Not(testing::Contains("run-")));
+}
+
+TEST_F(NodeDaemon, a_program_that_cannot_run_there_is_named) {
+  std::ofstream(folder_ / "app") << "#!/nowhere/interpreter\n";
+  std::filesystem::permissions(folder_ / "app", std::filesystem::perms::owner_all);
+  const auto daemon = start_daemon();
+  Process launch(
+      on_daemons(address_of_daemon(*daemon), {folder_ / "app"}, {"--join-timeout", "5"}));
+  EXPECT_NE(launch.wait(), 0);
+  const auto gone = start_daemon({"--workdir", folder_ / "none"});
+  Process other(on_daemons(address_of_daemon(*gone), {SUM_PRIMES_PROGRAM}));
+  EXPECT_NE(other.wait(), 0);
+  EXPECT_THAT(other.err(), AllOf(HasSubstr("(workdir)"), HasSubstr("No such file")));
+}
+
+TEST_F(NodeDaemon, an_address_that_is_not_ours_is_named_when_it_is_read_and_changes_nothing) {
+  const auto write = [this](const std::string& text) {
+    std::ofstream(folder_ / "ppd.toml") << text;
+  };
+  std::vector<std::string> words{PPD_PROGRAM,      "--key-file",         key_,
+                                 "--config",       folder_ / "ppd.toml", "--cache",
+                                 folder_ / "cache"};
+  write("listen = '127.0.0.1:0'\ndiscover = 'off'\n");
+  Process daemon(words);
+  daemon.wait_for_line("listening at ");
+  write("listen = '192.0.2.1:0'\ndiscover = 'off'\n");
+  daemon.signal(SIGHUP);
+  daemon.wait_for_line("addresses and discovery stay as they were");
+  daemon.wait_until([&] { return lines_with(daemon.err(), "listening at").size() == 2; },
+                    "the network that was");
+  const std::string line = lines_with(daemon.err(), "listening at").back();
+  const std::size_t begin = line.find("listening at ") + 13;
+  Process launch(
+      on_daemons(line.substr(begin, line.find(' ', begin) - begin), {SUM_PRIMES_PROGRAM}));
+  EXPECT_EQ(launch.wait(), 0) << launch.err();
+}
+
+// A launch past its time whose workers ignore SIGTERM: waiting for `drain` costs nothing.
+TEST_F(NodeDaemon, a_launch_ends_when_it_has_had_its_time_and_waiting_for_it_costs_nothing) {
+  const auto daemon = start_daemon({"--longest-lease", "1", "--drain", "3"});
+  Process launch(on_daemons(address_of_daemon(*daemon),
+                            {FAKE_NODE_PROGRAM, "--worker", "ignore 15; listen; join; hang",
+                             "--driver", "listen; gather; echo"}),
+                 held_open());
+  daemon->wait_for_line("has had its time");
+  const double before = cpu_seconds(daemon->pid());
+  wait_until_no_worker_is_left(*daemon, seconds{20});
+  EXPECT_LT(cpu_seconds(daemon->pid()) - before, 1.0);
+  launch.wait_for_line("killed by SIGKILL");
+}
+
+TEST_F(NodeDaemon, a_full_disk_is_named) {
+  auto words = daemon_words();
+  words.insert(words.begin(), {"unshare", "-m", "sh", "-c",
+                               "mkdir \"$0\" && mount -t tmpfs -o size=64k,mode=700 none \"$0\" && "
+                               "exec \"$@\"",
+                               folder_ / "cache"});
+  Process daemon(words);
+  try {
+    daemon.wait_for_line("listening at ");
+  } catch (const std::runtime_error& error) {
+    GTEST_SKIP() << "no file system of our own can be mounted: " << error.what();
+  }
+  Process launch(on_daemons(address_of_daemon(daemon), {SUM_PRIMES_PROGRAM}));
+  EXPECT_NE(launch.wait(seconds{20}), 0);
+  EXPECT_THAT(launch.err(), HasSubstr("No space left on device"));
+}
+
+// Strangers who come and come again fill neither its log nor its memory.
+TEST_F(NodeDaemon, strangers_do_not_fill_its_log) {
+  const auto daemon = start_daemon();
+  const std::string address = address_of_daemon(*daemon);
+  const std::string ours = std::exchange(key_, new_key("another.key"));
+  for (int i = 0; i < 15; ++i) {
+    Process launch(on_daemons(address, {SUM_PRIMES_PROGRAM}));
+    EXPECT_EQ(launch.wait(seconds{20}), 3);
+  }
+  key_ = ours;
+  Process launch(on_daemons(address, {SUM_PRIMES_PROGRAM}));
+  EXPECT_EQ(launch.wait(), 0) << launch.err();
+  daemon->read(std::chrono::milliseconds(0));
+  EXPECT_LT(lines_with(daemon->err(), "was refused").size(), 14u);
 }
 
 // Hosts that find each other by multicast.

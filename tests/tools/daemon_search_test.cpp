@@ -38,7 +38,7 @@ class Search : public testing::Test {
   void answer(unsigned number, const Profile& profile) {
     const auto byte = static_cast<std::uint8_t>(number);
     search.sighted({at(number)}, id(byte));
-    search.due();
+    search.due(now);
     search.answered(id(byte), "host" + std::to_string(number), at(number), profile, now);
   }
 
@@ -76,7 +76,7 @@ TEST_F(Search, it_waits_for_those_that_are_being_dialled) {
   answer(1, with(4));
   search.sighted({at(2)}, id(2));
   EXPECT_FALSE(search.finished(start + milliseconds(500)));
-  search.due();
+  search.due(now);
   EXPECT_FALSE(search.finished(start + milliseconds(500)));
   search.failed(at(2), "connection refused");
   EXPECT_TRUE(search.finished(start + milliseconds(500)));
@@ -92,16 +92,42 @@ TEST_F(Search, it_gives_up_when_the_time_is_up) {
 TEST_F(Search, an_address_is_dialled_once_and_another_way_when_it_fails) {
   search.sighted({at(1), at(2)}, id(1));
   search.sighted({at(1), at(2)}, id(1));
-  EXPECT_THAT(search.due(), ElementsAre(at(1)));
+  EXPECT_THAT(search.due(now), ElementsAre(at(1)));
   search.failed(at(1), "no route");
-  EXPECT_THAT(search.due(), ElementsAre(at(2)));
+  EXPECT_THAT(search.due(now), ElementsAre(at(2)));
 }
 
 TEST_F(Search, those_that_an_answer_names_are_dialled_too) {
   Profile profile = with(4);
   profile.others = {"10.0.0.9:7706", "10.0.0.1:7706", "nonsense"};
   answer(1, profile);
-  EXPECT_THAT(search.due(), ElementsAre(at(9)));
+  EXPECT_THAT(search.due(now), ElementsAre(at(9)));
+}
+
+// A daemon that was killed is remembered by the others: nobody waits long for it.
+TEST_F(Search, one_that_only_another_has_told_of_is_waited_for_for_a_moment) {
+  Profile profile = with(4);
+  profile.others = {"10.0.0.9:7706"};
+  now = start + milliseconds(100);
+  answer(1, profile);
+  EXPECT_EQ(search.next_due(), start);  // it is to be dialled
+  search.due(now);
+  EXPECT_FALSE(search.finished(start + milliseconds(499)));
+  EXPECT_EQ(search.next_due(), start + milliseconds(500));
+  EXPECT_TRUE(search.finished(start + milliseconds(500)));
+}
+
+// Addresses that were named, and no multicast.
+TEST_F(Search, where_nobody_else_can_come_it_ends_with_the_last_answer) {
+  DaemonSearch named(2, "x86_64", {.listens = false}, start);
+  named.sighted({at(1)}, std::nullopt);
+  named.sighted({at(2)}, std::nullopt);
+  EXPECT_FALSE(named.finished(now));
+  named.due(now);
+  named.answered(id(1), "host1", at(1), with(4), now);
+  EXPECT_FALSE(named.finished(now));
+  named.failed(at(2), "nobody listens");
+  EXPECT_TRUE(named.finished(now));
 }
 
 TEST_F(Search, who_has_nothing_to_give_is_shown_and_not_taken) {
@@ -136,7 +162,7 @@ TEST_F(SearchForTwo, those_with_most_to_give_are_taken_first) {
 TEST_F(Search, one_that_answers_at_two_addresses_is_one) {
   answer(1, with(4));
   search.sighted({at(2)}, std::nullopt);
-  search.due();
+  search.due(now);
   search.answered(id(1), "host1", at(2), with(4), now);
   EXPECT_EQ(search.usable(), 1u);
 }

@@ -99,6 +99,24 @@ TEST_F(ErrandTest, says_now_and_then_how_much_output_was_taken_in) {
   EXPECT_EQ(std::get<Heard>(hands.said[0]).bytes, 201'000u);
 }
 
+TEST_F(ErrandTest, a_daemon_that_sends_more_than_it_may_is_left) {
+  const std::string much(kMaxOutput, 'x');
+  for (int i = 0; i < 1024; ++i) errand.take(Output{0, false, much});
+  EXPECT_FALSE(errand.over());
+  errand.take(Output{0, false, much});
+  EXPECT_THAT(errand.why(), HasSubstr("more than it was asked for"));
+}
+
+TEST_F(ErrandTest, a_report_is_one_line_and_counts_as_taken_in) {
+  errand.take(ReportLine{std::string(4000, 'x')});
+  EXPECT_THAT(hands.said, IsEmpty());
+  for (int i = 0; i < 40; ++i) errand.take(ReportLine{std::string(4000, 'x')});
+  ASSERT_EQ(hands.said.size(), 1u);
+  EXPECT_EQ(std::get<Heard>(hands.said[0]).bytes, 33 * 4000u);
+  errand.take(ReportLine{"ready\nready"});
+  EXPECT_THAT(errand.why(), HasSubstr("several lines"));
+}
+
 TEST_F(ErrandTest, a_daemon_that_speaks_as_a_launcher_is_left) {
   errand.take(Look{});
   EXPECT_TRUE(errand.over());

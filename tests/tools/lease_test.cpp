@@ -155,6 +155,59 @@ TEST_F(LeaseTest, one_that_cannot_be_started_ends_the_lease) {
   EXPECT_TRUE(lease.over());
 }
 
+TEST_F(LeaseTest, one_more_process_that_cannot_be_started_ends_none_of_those_that_run) {
+  run(2);
+  hands.cannot_start = "no more descriptors";
+  lease.set_share(4, now);
+  lease.set_share(4, now);
+  EXPECT_EQ(refusal(), "");
+  EXPECT_EQ(lease.stage(), Stage::kRunning);
+  EXPECT_EQ(lease.due(), now + seconds(10));
+  hands.cannot_start.reset();
+  lease.set_share(4, now);
+  EXPECT_EQ(hands.started.size(), 1u);  // not before
+  now += seconds(10);
+  lease.set_share(4, now);
+  EXPECT_THAT(hands.started, ElementsAre(Pair(0, 2), Pair(1, 2)));
+  EXPECT_EQ(lease.due(), Time::max());
+}
+
+TEST_F(LeaseTest, shares_that_change_and_change_do_not_pile_up_processes) {
+  run(4);
+  for (int i = 0; i < 20; ++i) {
+    lease.set_share(1, now);
+    lease.set_share(4, now);
+  }
+  EXPECT_EQ(lease.processes(), 8u);
+  EXPECT_EQ(lease.workers(), 1u);  // the second; all others are leaving
+  for (const unsigned process : {0u, 2u, 3u, 4u, 5u, 6u, 7u}) end(process);
+  lease.set_share(4, now);
+  EXPECT_EQ(lease.workers(), 4u);
+}
+
+TEST_F(LeaseTest, a_variable_that_is_none_of_pps_is_refused) {
+  Open open = an_open();
+  open.environment = {"PP_FABRIC=off", "LD_PRELOAD=/tmp/theirs.so"};
+  lease.take(open, now);
+  EXPECT_THAT(refusal(), HasSubstr("'LD_PRELOAD'"));
+  EXPECT_TRUE(lease.over());
+}
+
+TEST_F(LeaseTest, a_program_that_does_not_come_is_not_waited_for_for_ever) {
+  hands.cached = false;
+  run();
+  now += seconds(59);
+  lease.take(Piece{some(1)}, now);
+  EXPECT_EQ(lease.due(), now + seconds(60));
+  now += seconds(59);
+  lease.step(now);
+  EXPECT_EQ(lease.stage(), Stage::kReceiving);
+  now += seconds(1);
+  lease.step(now);
+  EXPECT_THAT(refusal(), HasSubstr("nothing of the program has come for 60 s"));
+  EXPECT_TRUE(lease.over());
+}
+
 TEST_F(LeaseTest, a_second_program_in_a_session_is_refused_and_ends_the_first) {
   run();
   lease.take(an_open(), now);
@@ -273,6 +326,24 @@ TEST_F(LeaseTest, reports_are_those_of_the_first_process) {
   EXPECT_THAT(said<ReportLine>(), IsEmpty());
   lease.report(0, "listening 10.0.0.2:8");
   EXPECT_EQ(said<ReportLine>().size(), 1u);
+}
+
+TEST_F(LeaseTest, whoever_takes_the_place_of_the_first_process_speaks_for_it) {
+  run(4);
+  lease.set_share(1, now);
+  lease.report(0, "left 1234 said goodbye");
+  EXPECT_THAT(said<ReportLine>(), IsEmpty());
+  lease.report(1, "listening 10.0.0.2:9");
+  EXPECT_EQ(said<ReportLine>().size(), 1u);
+}
+
+TEST_F(LeaseTest, reports_are_sent_as_fast_as_they_are_taken_in) {
+  run();
+  const std::string line(kMaxLine, 'x');
+  while (lease.wants_output()) lease.report(0, line);
+  EXPECT_EQ(said<ReportLine>().size(), (std::size_t{1} << 20) / kMaxLine);
+  lease.take(Heard{kMaxLine}, now);
+  EXPECT_TRUE(lease.wants_output());
 }
 
 TEST_F(LeaseTest, what_only_a_daemon_says_is_refused) {

@@ -100,6 +100,38 @@ TEST_F(Cache, the_oldest_goes) {
   EXPECT_FALSE(cache.hold(hash, program.size()));
 }
 
+TEST_F(Cache, a_link_a_pipe_and_a_folder_under_a_programs_name_are_no_programs) {
+  ProgramCache cache(folder / "cache", 1000);
+  const std::string place = folder / ("cache/" + to_string(hash));
+  std::ofstream(folder / "theirs") << program;
+  std::filesystem::create_symlink(folder / "theirs", place);
+  EXPECT_FALSE(cache.hold(hash, program.size()));
+  std::filesystem::remove(place);
+  ASSERT_EQ(::mkfifo(place.c_str(), 0600), 0);
+  EXPECT_FALSE(cache.hold(hash, program.size()));  // and does not wait for a writer
+  bring(cache, program);
+  EXPECT_TRUE(cache.hold(hash, program.size()));
+  std::filesystem::remove(place);
+  std::filesystem::create_directory(place);
+  EXPECT_FALSE(cache.hold(hash, program.size()));
+  ProgramCache::Arrival arrival(cache, hash, program.size());
+  EXPECT_FALSE(arrival.add(bytes_of(program)));
+  const auto why = arrival.finish();
+  ASSERT_TRUE(why);
+  EXPECT_THAT(*why, HasSubstr("cannot be stored"));
+}
+
+TEST_F(Cache, a_folder_that_is_named_from_where_we_are_is_found_from_everywhere) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  ProgramCache cache("cache", 1000);
+  std::filesystem::current_path(before);
+  bring(cache, program);
+  const auto file = cache.hold(hash, program.size());
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->string(), folder / ("cache/" + to_string(hash)));
+}
+
 TEST_F(Cache, a_folder_in_which_others_may_write_is_refused) {
   ::mkdir((folder / "cache").c_str(), 0700);
   ::chmod((folder / "cache").c_str(), 0777);
