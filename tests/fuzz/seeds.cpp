@@ -12,6 +12,7 @@
 
 #include "beacon.hpp"
 #include "codec_types.hpp"
+#include "daemon_messages.hpp"
 #include "fixed_random.hpp"
 #include "gossip.hpp"
 #include "handshake.hpp"
@@ -391,6 +392,41 @@ void put_job_logs(Corpus& corpus) {
   corpus.put("job_log", "a_file_with_a_torn_tail", marked(0, file));
 }
 
+void put_daemon_messages(Corpus& corpus) {
+  namespace daemon = pp::tools::daemon;
+  const auto put = [&](const char* name, const daemon::Message& message) {
+    corpus.put("daemon_messages", name, daemon::encode(message));
+  };
+  daemon::Open open;
+  open.launch = "0123456789abcdef";
+  open.program = "./app";
+  open.hash.bytes.fill(7);
+  open.size = 1000;
+  open.machine = "x86_64";
+  open.arguments = {"--size", "", "3 4"};
+  open.environment = {"PP_FABRIC=off", "PP_DRAIN=1000"};
+  open.driver = "10.0.0.1:7400";
+  open.key.resize(74, std::byte{9});
+  open.workers = 3;
+  put("open", open);
+  daemon::Profile profile;
+  profile.version = "0.1.0";
+  profile.machine = "x86_64";
+  profile.workers = 8;
+  profile.share = 4;
+  profile.others = {"10.0.0.2:7706", "[fd00::2]:7706"};
+  put("profile", profile);
+  put("look", daemon::Look{});
+  put("piece", daemon::Piece{Bytes(100, std::byte{1})});
+  put("started", daemon::Started{1, 4711, 4});
+  put("output", daemon::Output{0, true, "a line\n"});
+  put("report", daemon::ReportLine{"listening 10.0.0.2:40321"});
+  put("heard", daemon::Heard{1000});
+  put("signal", daemon::SignalFor{15});
+  put("ended", daemon::Ended{0, {0, 9, false}, 1200, 1 << 20, false});
+  put("refused", daemon::Refused{"it serves 4 launches already (leases)"});
+}
+
 void put_texts(Corpus& corpus) {
   const std::string file = "0123456789abcdef0123456789abcdef.ppnode\n";
   corpus.put("node_file", "a_node", file + "pp-node-1\nname node3\naddress 10.0.0.3:7400\n");
@@ -430,5 +466,6 @@ int main(int argc, char** argv) {
   put_beacons(corpus);
   put_gossip(corpus);
   put_job_logs(corpus);
+  put_daemon_messages(corpus);
   put_texts(corpus);
 }
