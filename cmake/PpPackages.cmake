@@ -102,15 +102,19 @@ library, and the files by which CMake and pkg-config find both libraries.")
 
 set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_TOOLS_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_TOOLS_PACKAGE_SUGGESTS "libpp-dev, openssh-client")
+set(CPACK_DEBIAN_TOOLS_PACKAGE_SUGGESTS "libpp-dev, openssh-client, systemd")
+set(CPACK_DEBIAN_TOOLS_PACKAGE_CONTROL_EXTRA)   # for the node daemon: its user, its settings
+foreach(script conffiles postinst prerm postrm)
+  list(APPEND CPACK_DEBIAN_TOOLS_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/cmake/debian/tools/${script})
+endforeach()
 set(CPACK_DEBIAN_TOOLS_DESCRIPTION
 "work-stealing task runtime - programs that start and watch a cluster
 pp runs plain C++ functions on every core of one machine or of many: a
 program submits jobs, and whoever is idle takes them.
 
 This package has the programs: pp-launch runs a program as several nodes,
-pp-top shows what they do, pp-keygen makes the key by which they know each
-other.")
+pp-top shows what they do, ppd lends a machine's cores to launches, pp-keygen
+makes the keys by which they know each other.")
 include(CPack)
 set_target_properties(pp_shared PROPERTIES EXCLUDE_FROM_ALL OFF)   # at hand when it is packed
 

@@ -47,7 +47,8 @@ holds libpp-dev '/usr/lib/*/libpp.so' '/usr/lib/*/libpp_runtime.a' '/usr/lib/*/p
   '/usr/lib/*/cmake/pp/pp-config.cmake' '/usr/lib/*/cmake/pp/pp-shared-targets.cmake' '/usr/lib/*/cmake/pp/pp-static-targets.cmake' \
   /usr/include/pp/pp.hpp
 depends libpp-dev "$library" libcapnp-dev libcereal-dev libsodium-dev libspdlog-dev libtbb-dev
-holds pp-tools /usr/bin/pp-launch /usr/bin/pp-top /usr/bin/pp-keygen
+holds pp-tools /usr/bin/pp-launch /usr/bin/pp-top /usr/bin/pp-keygen /usr/bin/ppd /usr/lib/systemd/system/ppd.service \
+  /usr/lib/systemd/user/ppd.service /usr/lib/sysusers.d/ppd.conf /etc/pp/ppd.toml
 depends pp-tools libc6 libsodium23 libncursesw6
 for package in "$library" libpp-dev pp-tools; do
   holds "$package" "/usr/share/doc/$package/copyright" "/usr/share/doc/$package/changelog.gz" "/usr/share/doc/$package/changelog.Debian.gz"
@@ -59,6 +60,38 @@ while read -r program; do
     "/usr/share/zsh/vendor-completions/_$program"
   [[ $program != pp ]] || complain "a program is called pp"
 done < <(dpkg-deb --fsys-tarfile "$(deb pp-tools)" | tar -t | sed -n 's|^\./usr/bin/\(.\+\)|\1|p')
+
+# The node daemon: settings that are the administrator's, units that name what the package has, and nothing that starts by itself.
+control=$(mktemp -d)
+trap 'rm -rf "$control"' EXIT
+dpkg-deb -e "$(deb pp-tools)" "$control"
+grep -qx /etc/pp/ppd.toml "$control/conffiles" || complain "/etc/pp/ppd.toml is not marked as a file of settings"
+for script in postinst prerm postrm; do
+  sh -n "$control/$script" || complain "pp-tools' $script is no shell script"
+done
+! grep -E 'enable|start ' "$control/postinst" | grep -vE 'restart|^#' || complain "pp-tools starts its daemon by itself"
+unpacked=$control/unpacked
+dpkg-deb -x "$(deb pp-tools)" "$unpacked"
+for unit in "$unpacked"/usr/lib/systemd/{system,user}/ppd.service; do
+  program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
+  [[ -x $unpacked$program ]] || complain "$unit starts $program, which the package does not have"
+done
+if command -v systemd-analyze >/dev/null; then
+  for kind in system user; do
+    mkdir "$control/$kind"   # the program is not installed: the unit names where it lies
+    sed "s|=/usr/bin/|=$unpacked/usr/bin/|" "$unpacked/usr/lib/systemd/$kind/ppd.service" >"$control/$kind/ppd.service"
+    said=$(SYSTEMD_LOG_LEVEL=warning XDG_RUNTIME_DIR=$control systemd-analyze verify --man=no --recursive-errors=no "--$kind" \
+      "$control/$kind/ppd.service" 2>&1) || complain "the $kind unit: $said"
+    [[ -z $said ]] || complain "the $kind unit: $said"
+  done
+fi
+said=$("$unpacked/usr/bin/ppd" --config "$unpacked/etc/pp/ppd.toml" --show-config 2>&1) || complain "ppd.toml: $said"
+[[ $said == *'key-file = "/etc/pp/daemons.key"'* ]] || complain "ppd.toml names another key: $said"
+# What is commented out there are the defaults, of all settings.
+sed 's/^# \([a-z-]* = \)/\1/' "$unpacked/etc/pp/ppd.toml" >"$control/all.toml"
+difference=$(diff <("$unpacked/usr/bin/ppd" --show-config | sed 's/ *#.*//; /^key-file/d') \
+  <("$unpacked/usr/bin/ppd" --config "$control/all.toml" --show-config | sed 's/ *#.*//; /^key-file/d')) ||
+  complain "ppd.toml and ppd --show-config differ: $difference"
 
 # What the library shows is ours: the private parts, and what others' headers left in it, stay inside.
 for each in "$debs"/*.deb; do dpkg-deb -x "$each" "$root"; done
