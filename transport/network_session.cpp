@@ -188,7 +188,7 @@ void NetworkTransport::flush_fabric(Conversation& c) {
 void NetworkTransport::flush_control(Conversation& c) {
   Connection& connection = *c.connection;
   for (;;) {
-    bool more = false;
+    bool more = true;  // as long as nobody was asked: so much may be unsent from the last time
     while (connection.unsent() < kMaxUnsent) {
       const std::span<const std::byte> frame = c.session->frame(Lane::kControl, now_);
       more = !frame.empty();

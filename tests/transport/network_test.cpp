@@ -97,6 +97,28 @@ TEST_P(Network, twenty_megabytes_arrive_in_one_piece) {
   EXPECT_TRUE(same);
 }
 
+// When a connection that was full has room again, all that waits goes on its way, and not with the
+// next heartbeat: for these two the clock stands still. A message is less than half of the credit:
+// none comes back that would set the rest going by the way.
+TEST_P(Network, what_waited_for_room_goes_out_as_soon_as_there_is_some) {
+  Node a = open(), b = open();
+  connect(a, b);
+  b.diary.read = [&](SessionId from, auto) { b.transport->send(from, bytes_of(1)); };
+  const Time now = Clock::now();
+  for (std::size_t round = 1; round <= 20; ++round) {
+    const int room = static_cast<int>(round) * 16'384;
+    for (int fd = 3; fd < 256; ++fd) ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    a.transport->send(a.session(), bytes_of(round, 480'000));
+    for (int i = 0; i < 100; ++i) a.transport->poll(now, a.diary);  // nobody reads
+    const Time limit = Clock::now() + std::chrono::seconds(10);
+    while (a.diary.messages < round && Clock::now() < limit) {
+      b.transport->poll(now, b.diary);
+      a.transport->poll(now, a.diary);
+    }
+    ASSERT_EQ(a.diary.messages, round);
+  }
+}
+
 TEST_P(Network, what_was_queued_before_hanging_up_arrives) {
   Node a = open(), b = open();
   connect(a, b);
