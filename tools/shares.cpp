@@ -13,8 +13,9 @@ std::vector<unsigned> fair_shares(unsigned workers, std::span<const unsigned> wa
   };
   std::vector<std::size_t> order(wants.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return want(a) < want(b); });
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return want(a) != want(b) ? want(a) < want(b) : a < b;
+  });
   unsigned left = workers;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const auto others = static_cast<unsigned>(order.size() - i);
