@@ -30,8 +30,8 @@ void DaemonSearch::add(const std::vector<Address>& addresses, bool hearsay) {
 
 std::vector<Address> DaemonSearch::due(Time now) {
   for (const Address& address : due_) {
-    under_way_[address] =
-        hearsay_.contains(address) ? now + limits_.hearsay : start_ + limits_.longest;
+    under_way_[address] = wanted_ == 0 && hearsay_.contains(address) ? now + limits_.hearsay
+                                                                     : start_ + limits_.longest;
   }
   return std::exchange(due_, {});
 }

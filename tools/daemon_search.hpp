@@ -26,8 +26,9 @@ class DaemonSearch {
     // Beacons go out at 0, 50 and 250 ms and are answered within 20.
     std::chrono::milliseconds shortest{300};
     std::chrono::milliseconds quiet{120};
-    // An address that only another daemon told of is waited for so long: who was there may be gone.
-    std::chrono::milliseconds hearsay{400};
+    // An address that only another daemon told of is waited for so long, if any number will do: who
+    // was there may be gone.
+    std::chrono::milliseconds hearsay{1000};
     std::size_t most = 1024;  // addresses that are tried
     bool listens = true;      // those nobody has named may still make themselves known
   };

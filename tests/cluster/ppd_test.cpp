@@ -104,7 +104,7 @@ TEST_F(NodeDaemon, one_that_a_seed_knows_is_found_through_it) {
         return all.find("other daemons: 1") != std::string::npos;
       },
       "the other daemon");
-  Process launch(on_daemons(address_of_daemon(*seed), {SUM_PRIMES_PROGRAM}));
+  Process launch(on_daemons(address_of_daemon(*seed), {SUM_PRIMES_PROGRAM}, {"-n", "3"}));
   EXPECT_EQ(launch.wait(), 0) << launch.err();
   EXPECT_THAT(launch.err(), HasSubstr("3 nodes are there"));
 }

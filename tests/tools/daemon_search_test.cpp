@@ -112,9 +112,9 @@ TEST_F(Search, one_that_only_another_has_told_of_is_waited_for_for_a_moment) {
   answer(1, profile);
   EXPECT_EQ(search.next_due(), start);  // it is to be dialled
   search.due(now);
-  EXPECT_FALSE(search.finished(start + milliseconds(499)));
-  EXPECT_EQ(search.next_due(), start + milliseconds(500));
-  EXPECT_TRUE(search.finished(start + milliseconds(500)));
+  EXPECT_FALSE(search.finished(start + milliseconds(1099)));
+  EXPECT_EQ(search.next_due(), start + milliseconds(1100));
+  EXPECT_TRUE(search.finished(start + milliseconds(1100)));
 }
 
 // Addresses that were named, and no multicast.
