@@ -182,6 +182,17 @@ std::unique_ptr<BlackBox> BlackBox::open(int descriptor) {
   return box;
 }
 
+std::unique_ptr<BlackBox> BlackBox::of_copy(std::span<const std::byte> bytes) {
+  void* const memory = ::mmap(nullptr, std::max<std::size_t>(bytes.size(), sizeof(Header)),
+                              PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) no_memory_file(errno);
+  std::memcpy(memory, bytes.data(), bytes.size());
+  std::unique_ptr<BlackBox> box(
+      new BlackBox(-1, memory, std::max<std::size_t>(bytes.size(), sizeof(Header))));
+  if (box->slots_ == 0) throw Error("no black box of this kind of machine");
+  return box;
+}
+
 BlackBox::BlackBox(int descriptor, void* memory, std::size_t bytes)
     : descriptor_(descriptor), memory_(memory), bytes_(bytes) {
   Header header{};

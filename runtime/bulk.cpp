@@ -367,6 +367,8 @@ bool Bulk::split_off(const Piece& from, std::size_t first, std::size_t last) noe
   try {
     auto piece = std::make_unique<Piece>(*this, function_, first, last, from.seed());
     piece->attempt = from.attempt;  // what was lost once may be lost so many times less
+    piece->state.fetch_or(from.state.load(std::memory_order_relaxed) & Job::kOutside,
+                          std::memory_order_relaxed);
     set_options(*piece, JobOptions(options_));
     list(*piece);
     spawn(*piece.release());

@@ -128,6 +128,10 @@ bool Courier::grant(SessionId to, std::vector<Job*>& jobs, bool unasked, bool al
       fail(job, cancelled(job));
       continue;
     }
+    if (parts_.queue.turns_away(job)) {
+      fail(job, turned_away());
+      continue;
+    }
     if (!encode(job, arguments)) continue;
     ends.push_back(arguments.size());
     const std::uint64_t number = ledger_.lend(job, link.node, alone, now_);

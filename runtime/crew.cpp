@@ -608,7 +608,9 @@ Ran Crew::execute(Worker& worker, Job& job) noexcept {
   Frame frame{&job, worker.frame, worker.deque->bottom(), job.id};
   const std::uint32_t seen = job.state.load(std::memory_order_relaxed);
   const bool begun = (seen & Job::kBegun) != 0;
-  if ((seen & Job::kStop) != 0 && !begun) return refuse(job);
+  if ((seen & (Job::kStop | Job::kOutside)) != 0 && !begun &&
+      ((seen & Job::kStop) != 0 || queue_.turns_away(job)))
+    return refuse(job);
   worker.frame = &frame;
   const bool timed = has_time_limit(job);
   if (timed) begun ? deadlines_.resume(job) : deadlines_.begin(job);
@@ -620,10 +622,10 @@ Ran Crew::execute(Worker& worker, Job& job) noexcept {
   return ran;
 }
 
-// It was told to stop before it began.
+// It was told to stop before it began, or the program was asked to end.
 Ran Crew::refuse(Job& job) noexcept {
   if (!job.settle()) return Ran::kTooLate;
-  job.kind->store_failure(job, cancelled(job));
+  job.kind->store_failure(job, job.told_to_stop() ? cancelled(job) : turned_away());
   return Ran::kSettled;
 }
 

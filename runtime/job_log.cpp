@@ -344,6 +344,13 @@ void JobLog::skipped(std::uint64_t elements, const std::string& why) noexcept {
   }
 }
 
+void JobLog::settle() {
+  auto unwritten = unwritten_.lock();
+  const std::uint64_t mine = ++unwritten->asked;
+  news_.notify_all();
+  unwritten.wait(room_, [&] { return unwritten->settled >= mine; });
+}
+
 JobLog::Figures JobLog::figures() const {
   return {elements_.load(std::memory_order_relaxed), taken_.load(std::memory_order_relaxed)};
 }
@@ -382,9 +389,13 @@ void JobLog::write_records() {
   Clock::time_point written = Clock::now() - kGather;
   Clock::time_point kept = written;
   for (bool ending = false; !ending;) {
+    std::uint64_t settles = 0;  // calls of settle() that this turn answers, those before included
     {
       auto unwritten = unwritten_.lock();
-      const auto something = [&] { return unwritten->ending || !unwritten->records.empty(); };
+      const auto asked = [&] { return unwritten->asked > unwritten->settled; };
+      const auto something = [&] {
+        return unwritten->ending || asked() || !unwritten->records.empty();
+      };
       unwritten->asleep = !something();
       if (unkept_) {
         unwritten.wait_until(news_, kept + kKeepEvery, something);
@@ -393,19 +404,24 @@ void JobLog::write_records() {
       }
       unwritten->asleep = false;
       unwritten.wait_until(news_, written + kGather, [&] {
-        return unwritten->ending || unwritten->records.size() >= kWorthWriting;
+        return unwritten->ending || asked() || unwritten->records.size() >= kWorthWriting;
       });
       std::swap(records, unwritten->records);
       ending = unwritten->ending;
+      settles = asked() ? unwritten->asked : 0;
     }
     room_.notify_all();
     if (!records.empty()) {
       write_out(records);
       written = Clock::now();
     }
-    if (unkept_ && (ending || Clock::now() >= kept + kKeepEvery)) {
+    if (unkept_ && (ending || settles > 0 || Clock::now() >= kept + kKeepEvery)) {
       keep();
       kept = Clock::now();
+    }
+    if (settles > 0) {
+      unwritten_.lock()->settled = settles;
+      room_.notify_all();
     }
     if (records.capacity() > kRoomKept) records = {};
     records.clear();

@@ -74,6 +74,9 @@ class JobLog {
   // Their values cannot be encoded: they will run again.
   void skipped(std::uint64_t elements, const std::string& why) noexcept;
 
+  // Returns when what was added is in the file and the disk was asked to keep it; any thread.
+  void settle();
+
   struct Figures {
     std::uint64_t elements;  // of all batches begun so far
     std::uint64_t taken;     // of these: were in the log
@@ -87,9 +90,11 @@ class JobLog {
   };
   struct Unwritten {
     codec::Bytes records;
-    bool over = false;    // the file cannot be written any more
-    bool ending = false;  // write what is there, and return
-    bool asleep = false;  // the writer waits for a first record
+    bool over = false;          // the file cannot be written any more
+    bool ending = false;        // write what is there, and return
+    bool asleep = false;        // the writer waits for a first record
+    std::uint64_t asked = 0;    // calls of settle() so far
+    std::uint64_t settled = 0;  // of these: answered
     void check() const {}
   };
 
@@ -125,7 +130,7 @@ class JobLog {
 
   Guarded<Unwritten> unwritten_;
   std::condition_variable news_;  // for the writer: something to do before its time
-  std::condition_variable room_;  // for those who add
+  std::condition_variable room_;  // for those who add, or wait for what they have added
   bool unkept_ = false;           // written, and the disk was not asked yet; the writer's
   std::thread writer_;            // last: it uses the others
 };

@@ -153,12 +153,18 @@ void Node::open_door() {
   }
 }
 
-// A node can do without it.
+// A node can do without it. A worker whose launcher is on another host makes one itself: whoever
+// looks after it here may open that, and read it when the node is dead.
 std::unique_ptr<BlackBox> Node::open_black_box() {
-  if (options_.black_box_fd < 0) return nullptr;
+  const bool given = options_.black_box_fd >= 0;
+  if (!given && (options_.role != Role::kWorker || options_.report_fd < 0)) return nullptr;
   try {
-    std::unique_ptr<BlackBox> box = BlackBox::open(options_.black_box_fd);
+    std::unique_ptr<BlackBox> box =
+        given ? BlackBox::open(options_.black_box_fd) : BlackBox::make(1, *options_.workers);
     box->enter(id_, name_, functions_);
+    if (!given) {
+      log_.report("box " + std::to_string(::getpid()) + " " + std::to_string(box->descriptor()));
+    }
     return box;
   } catch (const Error& error) {
     log_.warn(error.what());
@@ -274,6 +280,11 @@ void Node::submit_as(Job& job, std::uint64_t id) {
   Collecting::of_this_thread().submitted();
   job.home = &home_;
   job.id = id;
+  job.state.fetch_or(Job::kOutside, std::memory_order_relaxed);
+  if (queue_.turns_away(job)) {
+    if (job.claim(Job::kRunning) && job.settle()) fail_and_finish(job, turned_away());
+    return job.release();
+  }
   const auto nobody_runs_any = [this] {
     const bool others = courier_ && !courier_->nodes().empty();
     return !others && (workers() == 0 || queue_.empty());
@@ -352,6 +363,18 @@ void Node::explain_wait(const Job& job) {
 
 void Node::recall(Job& job) {
   if (courier_) courier_->recall(job);
+}
+
+void Node::wind_up() {
+  queue_.wind_up();
+  for (Job* job : queue_.take_turned_away()) {
+    if (!job->done() && job->settle()) fail_and_finish(*job, turned_away());
+    job->release();
+  }
+}
+
+bool Node::at_work() const {
+  return crew_.busy() > 0 || !queue_.empty() || (courier_ && courier_->open_loans() > 0);
 }
 
 std::uint64_t Node::progress() const {

@@ -75,6 +75,15 @@ class Node final : private Sentinel::Subject, private HttpDoor::Subject {
   // A lent job that is not wanted any more.
   void recall(Job& job);
 
+  // The program is asked to end: what no job has spawned and nobody has begun fails with Closed,
+  // now or when it comes: to be called again as long as something is lent, which may come back. Any
+  // thread.
+  void wind_up();
+  // Jobs run here, or jobs of this node elsewhere, or some are about to (a moment ago).
+  bool at_work() const;
+  // Some job has come from outside of jobs, at any time.
+  bool has_worked() const { return submitted_.load(std::memory_order_relaxed) > 0; }
+
   bool wait(Job& job, Clock::time_point deadline) { return crew_.wait(job, deadline); }
 
   const std::string& name() const { return name_; }

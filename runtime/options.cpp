@@ -135,6 +135,10 @@ Options Options::from_environment() {
     if (options.resume && options.joblog.empty() && options.role == Role::kDriver)
       refuse("PP_RESUME", resume, "a job log to resume from as well: PP_JOBLOG=file");
   }
+  if (const std::string_view check = variable("PP_CHECK"); !check.empty()) {
+    if (check != "on" && check != "off") refuse("PP_CHECK", check, "on or off");
+    options.check = check == "on";
+  }
   if (const std::string_view slurm = variable("PP_SLURM"); !slurm.empty()) {
     if (slurm != "on" && slurm != "off") refuse("PP_SLURM", slurm, "on or off");
     options.slurm = slurm == "on";

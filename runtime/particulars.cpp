@@ -45,6 +45,11 @@ Failure cancelled(const Job& job) {
                      "pp: the job " + title_of(job) + " was cancelled before it began");
 }
 
+Failure turned_away() {
+  return Failure::of(Failure::Kind::kClosed,
+                     "pp: the program was asked to end before this job was begun");
+}
+
 void tell_to_stop(Job& job) {
   // Before the lock: who makes the token later sees the flag, who made it before is seen by us.
   job.state.fetch_or(Job::kStop, std::memory_order_relaxed);

@@ -64,6 +64,8 @@ std::string title_of(const Job& job);
 
 // How a job fails that never ran because it was cancelled.
 Failure cancelled(const Job& job);
+// Of a job that was not begun any more when the program was asked to end.
+Failure turned_away();
 
 // Tells an execution to stop: sets the flag, and the token if the job has one. The callbacks that
 // the job has registered run here, on this thread. REQUIRES: the caller holds a reference.

@@ -176,6 +176,18 @@ std::vector<Job*> Queue::lend(std::size_t most) {
 
 std::vector<Job*> Queue::unborrow(std::size_t most) { return borrowed_.take_newest(most); }
 
+std::vector<Job*> Queue::take_turned_away() {
+  std::vector<Job*> taken;
+  for (Levels* list : {&outside_, &pinned_, &elsewhere_, &placed_}) {
+    const std::vector<Job*> some = list->take_if([this](Job& job) {
+      return job.done() || (!job.borrowed && turns_away(job) && job.claim(Job::kRunning));
+    });
+    taken.insert(taken.end(), some.begin(), some.end());
+  }
+  room_made();
+  return taken;
+}
+
 std::vector<Job*> Queue::drain() {
   std::vector<Job*> rest;
   while (take_resumed() != nullptr) {

@@ -95,6 +95,17 @@ class Queue {
   // is over.
   template <class Predicate>
   std::vector<Job*> drop_borrowed(Predicate void_now);
+  // The program is asked to end: from now on nothing is to be begun that no job has spawned. Any
+  // thread.
+  void wind_up() { winding_up_.store(true, std::memory_order_relaxed); }
+  // Whether that holds for this job: whoever has claimed it fails it instead.
+  bool turns_away(const Job& job) const {
+    const std::uint32_t seen = job.state.load(std::memory_order_relaxed);
+    return winding_up_.load(std::memory_order_relaxed) && (seen & Job::kOutside) != 0 &&
+           (seen & Job::kBegun) == 0;
+  }
+  // Those in the lists, claimed; and entries of jobs that are done, which nobody has come across.
+  std::vector<Job*> take_turned_away();
   // Everything that is still unclaimed, claimed: the end. REQUIRES: no worker runs any more.
   std::vector<Job*> drain();
 
@@ -155,6 +166,8 @@ class Queue {
   // A push has seen the limit reached: spares full() the sizes, which workers keep writing.
   // Relaxed: cleared at the wrong moment, the next push sets it again.
   std::atomic<bool> limit_seen_{false};
+  // Relaxed: what is begun all the same by who has not seen it yet is one job more.
+  std::atomic<bool> winding_up_{false};
 };
 
 template <class Predicate>

@@ -18,9 +18,12 @@
 #include <pp/runtime.hpp>
 #include <pp/slurm_address.hpp>
 #include <pp/usable_cores.hpp>
+#include <pp/version.hpp>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "executor.hpp"
 #include "log.hpp"
@@ -68,21 +71,34 @@ class Deadline {
 
 constexpr std::chrono::seconds kVoidJobs{3};
 
-// While it lives, the first SIGTERM rings instead of ending the process; a second one ends it as
-// usual. Made before the node: whoever sees that join may send one at once.
+// Whether a signal would end the process. A program that has an opinion of its own keeps it.
+bool is_left_to_us(int number) {
+  struct sigaction action {};
+  return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_DFL;
+}
+
+// While it lives, the first of these signals rings instead of ending the process; another one ends
+// it as usual. Made before the node: whoever sees that join may send one at once. One at a time.
 class LeaveBell {
  public:
-  LeaveBell() : bell_(eventfd(0, EFD_CLOEXEC)) {
+  explicit LeaveBell(std::vector<int> signals)
+      : signals_(std::move(signals)), bell_(eventfd(0, EFD_CLOEXEC)) {
     if (bell_ < 0) return;
     bell_of_handler.store(bell_);
+    number_of_handler.store(0);
     struct sigaction action {};
-    action.sa_handler = [](int) { ring(bell_of_handler.load()); };
-    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
-    sigaction(SIGTERM, &action, &before_);
+    action.sa_handler = &handle;
+    action.sa_flags = SA_RESTART;
+    for (const int number : signals_) sigaction(number, &action, &before_.emplace_back());
   }
   ~LeaveBell() {
     if (bell_ < 0) return;
-    sigaction(SIGTERM, &before_, nullptr);
+    for (std::size_t i = 0; i < signals_.size(); ++i) {
+      struct sigaction now {};
+      const bool still_ours =
+          sigaction(signals_[i], nullptr, &now) == 0 && now.sa_handler == &handle;
+      if (still_ours) sigaction(signals_[i], &before_[i], nullptr);
+    }
     close(bell_);
   }
   LeaveBell(const LeaveBell&) = delete;
@@ -105,18 +121,43 @@ class LeaveBell {
   }
   void ring() const { ring(bell_); }
   bool hangs() const { return bell_ >= 0; }
+  // The signal that rang it; 0: none did.
+  int number() const { return number_of_handler.load(); }
 
  private:
+  // The same signal twice within this time is one: timeout(1) sends one to its child and one to the
+  // child's group, and a launcher passes on what its whole group has got.
+  static constexpr std::int64_t kSameSignal = 250'000'000;  // ns
+
+  static void handle(int number) {
+    const int kept = errno;
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    const std::int64_t now = std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+    int none = 0;
+    if (number_of_handler.compare_exchange_strong(none, number)) {
+      rung_at_of_handler.store(now);
+      ring(bell_of_handler.load());
+    } else if (none != number || now - rung_at_of_handler.load() > kSameSignal) {
+      if (getpid() == 1) _exit(128 + number);  // it would be spared, as a container's first process
+      signal(number, SIG_DFL);
+      raise(number);  // it comes when this returns
+    }
+    errno = kept;
+  }
   // In a signal's handler too.
   static void ring(int bell) {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t put = write(bell, &one, sizeof one);
   }
-  // Sequentially consistent: read by the handler, which may run in any thread after it was set.
+  // Sequentially consistent: read by the handler, which may run in any thread after they were set.
   static inline std::atomic<int> bell_of_handler{-1};
+  static inline std::atomic<int> number_of_handler{0};
+  static inline std::atomic<std::int64_t> rung_at_of_handler{0};
 
+  const std::vector<int> signals_;
   const int bell_;
-  struct sigaction before_ {};
+  std::vector<struct sigaction> before_;
 };
 
 // While it lives, somebody waits for the bell, or for a time, and then does something once.
@@ -236,7 +277,9 @@ bool driver_came(const Runtime& rt, const runtime::Courier& courier, const Optio
 }
 
 int serve(const Options& options, const std::optional<SlurmTask>& task, runtime::Log& log) {
-  const LeaveBell bell;
+  std::vector<int> signals{SIGTERM};
+  if (is_left_to_us(SIGINT)) signals.push_back(SIGINT);
+  const LeaveBell bell(std::move(signals));
   std::optional<Deadline> deadline;
   auto node = std::make_unique<runtime::Node>(options);
   if (node->courier() == nullptr) throw Error("pp: a worker without a network serves nobody");
@@ -253,6 +296,7 @@ int serve(const Options& options, const std::optional<SlurmTask>& task, runtime:
   return 0;
 }
 
+// The body, once all nodes are there.
 int drive(Runtime& rt, const Options& options, std::optional<SlurmTask>& task, runtime::Log& log,
           const std::function<int(Runtime&)>& body) {
   if (!rt.wait_for_nodes(options.nodes, options.join_timeout)) {
@@ -269,41 +313,114 @@ int drive(Runtime& rt, const Options& options, std::optional<SlurmTask>& task, r
   return body(rt);
 }
 
-// A step's driver that is asked to end (scancel asks all tasks at once) lets its workers leave
-// first: what they have begun is done, and is in the job log if there is one. Then the signal does
-// what it always does.
-class LetsWorkersLeave {
+// A driver that is asked to end (Ctrl-C, SIGTERM) winds up: what it has not begun fails with
+// Closed, what runs comes to its end, here and elsewhere, for Options::drain at most, and is in the
+// job log then. (Its launcher, or Slurm, tells the workers to leave: what they have not begun comes
+// back at once.) The program's body hears of it by these errors. If it does not end because of
+// them, the signal does what it always does.
+class WindsUp {
  public:
-  LetsWorkersLeave(const runtime::Courier& courier, const Options& options, const SlurmTask& task)
-      : on_bell_(bell_, [&courier, limit = options.drain, key = key_of(task)] {
-          constexpr std::chrono::seconds kGoodbyes{2};
-          const auto until = runtime::Clock::now() + limit + kGoodbyes;
-          // Who has said that it leaves is no node of ours any more, but may still run our jobs.
-          const auto somebody = [&] {
-            return !courier.nodes().empty() || courier.open_loans() > 0;
-          };
-          while (somebody() && runtime::Clock::now() < until)
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-          // The last results have come home; whoever waits for them writes them down.
-          std::this_thread::sleep_for(std::chrono::milliseconds(100));
-          if (!key.empty()) unlink(key.c_str());
-          kill(getpid(), SIGTERM);
-        }) {}
-
-  // A program that has an opinion of its own about the signal keeps it.
-  static bool wanted() {
-    struct sigaction action {};
-    return sigaction(SIGTERM, nullptr, &action) == 0 && action.sa_handler == SIG_DFL;
+  // `asked` is set at the end of this, which is when the body is over and all has come to its end
+  // that was to: to the signal that has asked for it.
+  WindsUp(runtime::Node& node, const Options& options, std::string key, runtime::Log& log,
+          int& asked)
+      : node_(node),
+        log_(log),
+        drain_(options.drain),
+        key_(std::move(key)),
+        asked_(asked),
+        bell_(signals_left_to_us()),
+        thread_([this] { wait_and_act(); }) {}
+  ~WindsUp() {
+    over_.store(true);
+    bell_.ring();
+    thread_.join();
+    asked_ = bell_.number();
   }
+  WindsUp(const WindsUp&) = delete;
+  WindsUp& operator=(const WindsUp&) = delete;
 
  private:
-  static std::string key_of(const SlurmTask& task) {
-    return task.key ? task.key->made().string() : std::string();
+  // Results that are on their way when a borrower's time to leave is up may still come.
+  static constexpr std::chrono::seconds kGoodbyes{2};
+  // For the body to end because of the errors that it meets, if it has anything to do with jobs.
+  static constexpr std::chrono::seconds kLastWords{1};
+  static constexpr std::chrono::milliseconds kLook{10};
+
+  static std::vector<int> signals_left_to_us() {
+    std::vector<int> signals;
+    for (const int number : {SIGINT, SIGTERM}) {
+      if (is_left_to_us(number)) signals.push_back(number);
+    }
+    return signals;
   }
 
+  void wait_and_act() {
+    bell_.wait();
+    const int number = bell_.number();
+    if (number == 0) return;
+    log_.report("drains");
+    node_.wind_up();
+    if (node_.at_work()) {
+      log_.warn(std::string(number == SIGINT ? "SIGINT" : "SIGTERM") +
+                ": no more jobs are begun; those that run have " +
+                std::to_string(drain_.count() / 1000) +
+                " s to end (PP_DRAIN). Once more ends at once");
+    }
+    const auto until = runtime::Clock::now() + drain_ + kGoodbyes;
+    // Twice: a job may be on its way from the queue to a worker when it is looked for.
+    for (int quiet = 0; node_.has_worked() && quiet < 2 && runtime::Clock::now() < until;) {
+      std::this_thread::sleep_for(kLook);
+      node_.wind_up();  // what has come back meanwhile
+      quiet = node_.at_work() ? 0 : quiet + 1;
+    }
+    if (node_.at_work()) log_.warn("the time to end was up (PP_DRAIN): some jobs have not");
+    if (runtime::JobLog* job_log = node_.job_log()) job_log->settle();
+    const auto words_until = runtime::Clock::now() + kLastWords;
+    while (node_.has_worked() && !over_.load() && runtime::Clock::now() < words_until)
+      std::this_thread::sleep_for(kLook);
+    if (over_.load()) return;
+    if (!key_.empty()) unlink(key_.c_str());
+    signal(number, SIG_DFL);
+    kill(getpid(), number);
+    _exit(128 + number);  // a container's first process is spared by its own signals
+  }
+
+  runtime::Node& node_;
+  runtime::Log& log_;
+  const std::chrono::milliseconds drain_;
+  const std::string key_;  // of a step: nobody else removes it when the signal ends the process
+  int& asked_;
   const LeaveBell bell_;
-  const OnBell on_bell_;
+  // Sequentially consistent: set before the bell is rung for the last time.
+  std::atomic<bool> over_{false};
+  std::thread thread_;  // last: it uses the others
 };
+
+// `asked`: see WindsUp.
+int drive(const Options& options, std::optional<SlurmTask>& task, runtime::Log& log,
+          const std::function<int(Runtime&)>& body, int& asked) {
+  std::optional<LeaveBell> bell;
+  if (options.check) bell.emplace(std::vector<int>{SIGINT, SIGTERM});
+  auto node = std::make_unique<runtime::Node>(options);
+  runtime::Node& whole = *node;
+  Runtime rt(std::move(node));
+  const StateOnSignal::Of state(whole);
+  if (bell) {
+    // The launcher says when it has seen enough.
+    return drive(rt, options, task, log, [&](Runtime&) {
+      bell->wait();
+      return 0;
+    });
+  }
+  const runtime::Reporter reporter(
+      whole.log(),
+      runtime::ProgressSetting::parse(options.progress).value_or(runtime::ProgressSetting{}),
+      [&whole] { return whole.standing(); });
+  const std::string key = task && task->key ? task->key->made().string() : std::string();
+  const WindsUp winds_up(whole, options, key, log, asked);
+  return drive(rt, options, task, log, body);
+}
 
 // The descriptor behind a key file that is one ("/proc/self/fd/7"), as pp-launch makes it; else -1.
 int inherited_key(const std::string& file) {
@@ -335,30 +452,26 @@ int run(int, char**, const std::function<int(Runtime&)>& body, const Options& gi
   const StateOnSignal state_on_signal;
   runtime::Log log(given.name.empty() ? runtime::default_name() : given.name, given.report_fd);
   int code = kFailed;
+  int asked = 0;  // by this signal
   try {
     Options options = given;
     std::optional<SlurmTask> task = SlurmTask::begin(options, log);
+    if (options.check) log.report("version " + versions());
     if (options.role == Role::kWorker) {
       code = serve(options, task, log);
     } else {
-      auto node = std::make_unique<runtime::Node>(options);
-      runtime::Node& whole = *node;
-      Runtime rt(std::move(node));
-      const StateOnSignal::Of state(whole);
-      const runtime::Reporter reporter(
-          whole.log(),
-          runtime::ProgressSetting::parse(options.progress).value_or(runtime::ProgressSetting{}),
-          [&whole] { return whole.standing(); });
-      std::optional<LetsWorkersLeave> lets_workers_leave;
-      if (task && whole.courier() != nullptr && LetsWorkersLeave::wanted())
-        lets_workers_leave.emplace(*whole.courier(), options, *task);
-      code = drive(rt, options, task, log, body);
+      code = drive(options, task, log, body, asked);
+    }
+  } catch (const Closed& closed) {
+    if (asked == 0) {
+      log.report(std::string("error ") + closed.what());
+      log.error(closed.what());
     }
   } catch (const std::exception& error) {
     log.report(std::string("error ") + error.what());
     log.error(error.what());
   }
-  return code;
+  return asked == 0 ? code : 128 + asked;
 }
 
 }  // namespace pp

@@ -34,6 +34,9 @@ constexpr std::size_t kMostHeld = 1000;
 // and its shell's start.
 constexpr milliseconds kShellLimit{5000};
 
+// One answer may be late by chance.
+constexpr int kClockQuestions = 3;
+
 std::string path_variable() {
   const char* path = std::getenv("PATH");
   return path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
@@ -86,6 +89,7 @@ std::vector<std::string> host_environment(const HostPlan& plan, const HostEntry&
       environment.push_back(variable);
   }
   environment.push_back("PP_ROLE=worker");
+  if (plan.launch.check) environment.push_back("PP_CHECK=on");
   environment.push_back("PP_LISTEN=:0");
   environment.push_back("PP_NAME=" + std::string(name.substr(0, 64)));
   environment.push_back("PP_LAUNCH=" + std::string(launch));
@@ -175,7 +179,9 @@ int HostLaunch::run() {
   adopt_orphans();
   muster_.emplace(
       plan_.min_nodes, plan_.launch.workers,
-      Muster::Limits{.reach = plan_.connect_limit + kShellLimit, .join = plan_.launch.join_limit},
+      Muster::Limits{.reach = plan_.connect_limit + kShellLimit,
+                     .join = plan_.launch.join_limit,
+                     .driver = plan_.launch.check ? plan_.launch.join_limit : milliseconds::max()},
       now());
   for (HostEntry& host : plan_.hosts) add_host(std::move(host));
   if (!plan_.hostfile.empty()) {
@@ -192,7 +198,7 @@ int HostLaunch::run() {
   start_driver();
   while (!finished()) {
     step();
-    if (!finished()) wait(next_due());
+    if (!finished()) wait(next_due(), [this](Watch& watch) { add_sources(watch); });
   }
   ::explicit_bzero(key_.data(), key_.size());
   return exit_code_;
@@ -243,8 +249,8 @@ void HostLaunch::start_driver() {
   ::fcntl(report.writing.get(), F_SETFL, O_NONBLOCK);  // it must not stand still because we do
   LaunchPlan plan = plan_.launch;
   plan.nodes = std::max(2u, static_cast<unsigned>(hosts_.size()) + 1);
-  plan.begin_with = plan_.min_nodes;
-  plan.join_limit = std::chrono::hours(24);  // who is missing is found out here
+  plan.begin_with = plan_.launch.check ? 1 : plan_.min_nodes;  // a check waits for the last one
+  plan.join_limit = std::chrono::hours(24);                    // who is missing is found out here
   ChildPlan child;
   child.file = program_;
   child.arguments = plan.command;
@@ -276,6 +282,7 @@ void HostLaunch::advance_hosts() {
   for (unsigned host = 1; host <= hosts_.size(); ++host)
     reaching += muster_->stage(host) == Muster::Stage::kReaching ? 1 : 0;
   for (unsigned host = 1; host <= hosts_.size(); ++host) {
+    if (hosts_[host - 1].leaving) continue;
     try {
       if (muster_->stage(host) == Muster::Stage::kWaiting && reaching < kMostReaching) {
         reach(host);
@@ -345,6 +352,8 @@ void HostLaunch::start_node(unsigned host) {
   self.speaks = false;
   self.held.clear();
   self.exit.reset();
+  self.box.clear();
+  self.last_jobs.clear();
   if (self.node) drain(host, *self.node);
   self.node = std::make_unique<SshSession>(ssh_to(host, false), ssh_, inherited_, signals_.before(),
                                            launch_id_, node_script(order), key_, now());
@@ -366,6 +375,9 @@ void HostLaunch::keeper_said(unsigned host, std::string_view words) {
     if (!facts)
       return muster_->failed(host, "shell", "it answers nonsense: " + std::string(words), now());
     if (muster_->stage(host) == Muster::Stage::kReaching) muster_->reached(host, *facts, now());
+    if (plan_.launch.check) ask_clock(host);
+  } else if (verb == "clock") {
+    clock_said(host, words);
   } else if (verb == "lacks" && plan_.stage) {
     for (const StagedFile* file : plan_.stage->files()) {
       if (file->hash == words) self.lacks.push_back(file);
@@ -383,12 +395,39 @@ void HostLaunch::keeper_said(unsigned host, std::string_view words) {
   } else if (verb == "failed") {
     const std::string_view stage = first_word(words);
     muster_->failed(host, stage, words, now());
+  } else if (verb == "box") {
+    self.box.take(words);
+  } else if (verb == "boxed") {
+    int pid = 0;
+    const std::string_view process = first_word(words);
+    std::from_chars(process.data(), process.data() + process.size(), pid);
+    const std::chrono::duration<double> now(
+        std::clamp(std::strtod(std::string(words).c_str(), nullptr), 0.0, 1e9));
+    self.last_jobs =
+        self.box.last_jobs(pid, std::chrono::duration_cast<std::chrono::nanoseconds>(now));
   } else if (verb == "ended") {
     int code = 0;
     std::from_chars(words.data(), words.data() + words.size(), code);
     self.exit = from_shell_code(code);
     node_ended(host);
   }
+}
+
+void HostLaunch::ask_clock(unsigned host) {
+  Host& self = hosts_[host - 1];
+  self.clock_asked = std::chrono::system_clock::now();
+  self.visit->send("clock\n");
+  self.visit->write_some();
+}
+
+void HostLaunch::clock_said(unsigned host, std::string_view words) {
+  using Milliseconds = std::chrono::duration<double, std::milli>;
+  Host& self = hosts_[host - 1];
+  const Milliseconds asked = self.clock_asked.time_since_epoch();
+  const Milliseconds heard = std::chrono::system_clock::now().time_since_epoch();
+  const double there = std::strtod(std::string(words).c_str(), nullptr) * 1000;
+  if (there > 0) muster_->timed(host, there - (asked + heard).count() / 2, (heard - asked).count());
+  if (++self.clock_answers < kClockQuestions) ask_clock(host);
 }
 
 void HostLaunch::node_ended(unsigned host) {
@@ -421,7 +460,8 @@ void HostLaunch::mourn(unsigned host, const std::string& sentence, Clock::durati
   Host& self = hosts_[host - 1];
   std::string text = muster_->name(host);
   if (muster_->pid(host) != 0) text += " (pid " + std::to_string(muster_->pid(host)) + ")";
-  say(text + " " + sentence + " after " + time_in_words(lived) + "; the run goes on");
+  const std::string jobs = self.last_jobs.empty() ? "" : "; " + self.last_jobs;
+  say(text + " " + sentence + " after " + time_in_words(lived) + jobs + "; the run goes on");
   if (phase_ == Phase::kEnding) return;
   const Respawn::Answer answer = respawn_.ended(host, lived, now());
   self.again = answer.start;

@@ -12,17 +12,17 @@
 #include <utility>
 #include <vector>
 
+#include "box_copy.hpp"
 #include "child.hpp"
 #include "farewell.hpp"
 #include "file_watch.hpp"
 #include "host_list.hpp"
 #include "launch_folder.hpp"
+#include "launch_loop.hpp"
 #include "launch_plan.hpp"
 #include "line_splitter.hpp"
 #include "muster.hpp"
-#include "output.hpp"
 #include "respawn.hpp"
-#include "signals.hpp"
 #include "ssh_session.hpp"
 #include "stage_plan.hpp"
 #include "temporary_key.hpp"
@@ -57,9 +57,9 @@ std::string rehearsal(const HostPlan& plan);
 
 // The driver is a child here and keeps our descriptors 0, 1, 2 and our process group; each host has
 // one connection, over which a script of ours runs its node. Their output comes line by line behind
-// "[host] ". One thread, one poll(), no timer that ticks. When run() returns nothing of it runs
-// anywhere; when this process is killed, that is so within 5 s.
-class HostLaunch {
+// "[host] ". When run() returns nothing of it runs anywhere; when this process is killed, that is
+// so within 5 s.
+class HostLaunch final : LaunchLoop {
  public:
   // What run() returns: beside the driver's code, 128 + a signal, and a shell's 126 and 127.
   static constexpr int kIncomplete = 3;  // too few nodes came together
@@ -91,13 +91,14 @@ class HostLaunch {
     bool leaving = false;                               // was told to go: its end is no news
     std::optional<ExitStatus> exit;                     // of the node, as its script tells it
     std::optional<Time> again;                          // when another node takes its place
+    BoxCopy box;
+    std::string last_jobs;  // in words, when the box was there
+    int clock_answers = 0;
+    std::chrono::system_clock::time_point clock_asked{};
 
     std::array<SshSession*, 3> sessions() const { return {copy.get(), node.get(), visit.get()}; }
   };
   enum class Phase { kGathering, kRunning, kEnding };
-
-  Time now() const { return Clock::now() - stopped_for_; }
-  void say(std::string text) { err_.line("pp-launch: " + std::move(text)); }
 
   // Beginning.
   std::optional<ExecFailure> find_programs();
@@ -115,6 +116,8 @@ class HostLaunch {
   const StagePlan* stage() const { return plan_.stage ? &*plan_.stage : nullptr; }
   SshCommand ssh_to(unsigned host, bool opens) const;
   void keeper_said(unsigned host, std::string_view words);
+  void ask_clock(unsigned host);
+  void clock_said(unsigned host, std::string_view words);
   void node_ended(unsigned host);
   void node_lost(unsigned host, const ExitStatus& status);
   void mourn(unsigned host, const std::string& sentence, Clock::duration lived);
@@ -124,9 +127,10 @@ class HostLaunch {
 
   // One turn.
   void step();
-  void wait(Time until);
+  void add_sources(Watch& watch);
   Time next_due() const;
   void call_roll();
+  void tell_findings();
   void tell_news();
   void read_reports();
   void read_output(unsigned host, SshSession& session);
@@ -137,7 +141,8 @@ class HostLaunch {
   void driver_ended(const EndedChild& child);
 
   // Signals and ending.
-  void handle(const Signal& signal);
+  void handle(const Signal& signal) override;
+  void let_nodes_leave();
   void interrupt(const Signal& signal);
   void suspend(const Signal& signal);
   void signal_driver(int signal);
@@ -156,10 +161,6 @@ class HostLaunch {
   std::unique_ptr<TemporaryKey> own_key_;
   std::string key_;
   LaunchFolder folder_;
-  Signals signals_;
-  Output out_{1};
-  Output err_{2};
-  Clock::duration stopped_for_{};  // time spent stopped by Ctrl-Z, which counts against no limit
   std::vector<HostEntry> from_file_;
   std::optional<FileWatch> hostfile_watch_;
   std::optional<Muster> muster_;
@@ -171,9 +172,6 @@ class HostLaunch {
   int exit_code_ = 0;
   bool childless_ = false;
   bool gave_up_ = false;
-  int interrupts_ = 0;
-  int last_interrupt_ = 0;
-  Time last_interrupt_at_{};
 };
 
 }  // namespace pp::tools

@@ -24,9 +24,6 @@ constexpr Farewell::Limits kAfterACrash{milliseconds{1500}, milliseconds{1500}, 
 // Nobody has anything to finish.
 constexpr Farewell::Limits kAtOnce{milliseconds{0}, milliseconds{2000}, milliseconds{4000}};
 
-// The same signal twice within this time is one: timeout(1) sends one to us and one to our group.
-constexpr milliseconds kSameSignal{250};
-
 // Of what ssh or a shell prints, so much is kept: whatever comes last explains best.
 constexpr std::size_t kLongestWords = 400;
 
@@ -57,8 +54,22 @@ void HostLaunch::step() {
   if (phase_ == Phase::kEnding) say_goodbye();
 }
 
+// Everybody has joined or failed, or nobody can. That is all.
+void HostLaunch::tell_findings() {
+  for (std::string& line : muster_->findings()) say(std::move(line));
+  say("check: " + muster_->check_verdict());
+  const bool enough = !driver_.exit && muster_->present() >= muster_->needed();
+  exit_code_ = interrupts_.any() ? 128 + SIGINT : enough ? 0 : kIncomplete;
+  signal_driver(SIGTERM);  // it goes in order, and the nodes with it
+  begin_ending(kAfterTheDriver);
+}
+
 void HostLaunch::call_roll() {
   const Muster::Verdict verdict = muster_->verdict(now());
+  if (plan_.launch.check) {
+    if (verdict != Muster::Verdict::kGathering || driver_.exit) tell_findings();
+    return;
+  }
   // It may end before the last host is settled: it needs no more than it asked for.
   const bool over = driver_.exit && muster_->stage(0) == Muster::Stage::kJoined;
   if (verdict == Muster::Verdict::kComplete || over) {
@@ -74,7 +85,7 @@ void HostLaunch::call_roll() {
   }
   if (verdict == Muster::Verdict::kGathering) return;
   const bool driver_never_opened = driver_.exit && muster_->driver_address().empty();
-  if (interrupts_ > 0) {
+  if (interrupts_.any()) {
     say("interrupted before all nodes were there");
   } else if (driver_never_opened && exit_code_ == 0) {
     say("the program ended before it opened its port, so no host was given work");
@@ -91,7 +102,10 @@ void HostLaunch::call_roll() {
 
 void HostLaunch::tell_news() {
   for (Muster::News& news : muster_->take_news()) {
-    if (!news.row || !plan_.launch.quiet) say(std::move(news.text));
+    using Kind = Muster::News::Kind;
+    if (news.kind == Kind::kRow && plan_.launch.quiet) continue;
+    if (news.kind != Kind::kWarning && plan_.launch.check) continue;  // the findings say it
+    say(std::move(news.text));
   }
 }
 
@@ -106,19 +120,10 @@ Time HostLaunch::next_due() const {
   return due;
 }
 
-void HostLaunch::wait(Time until) {
-  std::vector<pollfd> watched;
-  std::vector<std::function<void()>> actions;
-  const auto watch = [&](int descriptor, short events, std::function<void()> action) {
-    watched.push_back({descriptor, events, 0});
-    actions.push_back(std::move(action));
-  };
-  watch(signals_.descriptor(), POLLIN, [this] {
-    while (const std::optional<Signal> signal = signals_.take()) handle(*signal);
-  });
-  if (driver_.report.open()) watch(driver_.report.get(), POLLIN, [this] { read_reports(); });
+void HostLaunch::add_sources(Watch& watch) {
+  if (driver_.report.open()) watch.add(driver_.report.get(), POLLIN, [this] { read_reports(); });
   if (hostfile_watch_ && phase_ != Phase::kEnding) {
-    watch(hostfile_watch_->descriptor(), POLLIN, [this] {
+    watch.add(hostfile_watch_->descriptor(), POLLIN, [this] {
       if (hostfile_watch_->changed()) read_hostfile_again();
     });
   }
@@ -126,26 +131,16 @@ void HostLaunch::wait(Time until) {
     Host& self = hosts_[host - 1];
     for (SshSession* session : self.sessions()) {
       if (session == nullptr) continue;
-      if (session->out.open() && !out_.full())
-        watch(session->out.get(), POLLIN, [this, host, session] { read_output(host, *session); });
+      if (session->out.open() && !out_.full()) {
+        watch.add(session->out.get(), POLLIN,
+                  [this, host, session] { read_output(host, *session); });
+      }
       if (session->err.open() && !err_.full())
-        watch(session->err.get(), POLLIN, [this, host, session] { read_error(host, *session); });
+        watch.add(session->err.get(), POLLIN,
+                  [this, host, session] { read_error(host, *session); });
       if (session->wants_to_write())
-        watch(session->input(), POLLOUT, [session] { session->write_some(); });
+        watch.add(session->input(), POLLOUT, [session] { session->write_some(); });
     }
-  }
-  for (Output* output : {&out_, &err_}) {
-    if (!output->empty()) watch(output->descriptor(), POLLOUT, [output] { output->write_some(); });
-  }
-  int timeout = -1;
-  if (until != Time::max()) {
-    const auto left = std::chrono::ceil<milliseconds>(until - now()).count();
-    timeout = static_cast<int>(std::clamp<long long>(left, 0, 60'000));
-  }
-  if (::poll(watched.data(), watched.size(), timeout) <= 0) return;
-  // Signals last: they may end sessions that the others are about.
-  for (std::size_t i = watched.size(); i-- > 0;) {
-    if (watched[i].revents != 0) actions[i]();
   }
 }
 
@@ -159,6 +154,7 @@ void HostLaunch::read_reports() {
       const Report report = parse_report(line);
       if (report.kind == Report::Kind::kHttp) say("can be watched at " + printable(report.text));
       muster_->said(0, report, now());
+      if (report.kind == Report::Kind::kDrains) let_nodes_leave();
     });
   }
 }
@@ -247,7 +243,9 @@ void HostLaunch::driver_ended(const EndedChild& child) {
   muster_->driver_ended();
   if (phase_ == Phase::kEnding) return;
   exit_code_ = child.status.shell_code();
-  if (child.status.signal != 0 && interrupts_ == 0)
+  if (plan_.launch.check)
+    return muster_->failed(0, "ended", "it " + child.status.sentence(), now());
+  if (child.status.signal != 0 && !interrupts_.any())
     say("the driver (pid " + std::to_string(child.pid) + ") " + child.status.sentence());
 }
 
@@ -289,37 +287,35 @@ void HostLaunch::handle(const Signal& signal) {
   }
 }
 
-// The first goes to the driver, whose program knows best how to end; when it does, the nodes drain.
-// The second ends all.
+// The first goes to the driver, whose program knows best how to end. The second ends all.
 void HostLaunch::interrupt(const Signal& signal) {
-  if (signal.number == last_interrupt_ && now() - last_interrupt_at_ < kSameSignal) return;
-  last_interrupt_ = signal.number;
-  last_interrupt_at_ = now();
-  ++interrupts_;
-  if (phase_ == Phase::kEnding) {
-    if (childless_) {  // only a reader that does not read still holds us
-      out_.drop();
-      err_.drop();
-    }
-    farewell_->hurry(now());
-    return;
-  }
-  if (interrupts_ == 1) {
+  const Interrupts::Meaning meaning = interrupts_.heard(signal.number, now());
+  if (meaning == Interrupts::Meaning::kSame) return;
+  if (phase_ == Phase::kEnding) return hurry(*farewell_, childless_);
+  if (meaning == Interrupts::Meaning::kWindUp) {
     if (!signal.from_terminal) signal_driver(signal.number);
-    say(signal_name(signal.number) + ": the driver is asked to end; once more ends everything");
-    return;
+    return say(signal_name(signal.number) +
+               ": the driver is asked to end; once more ends everything");
   }
   if (exit_code_ == 0) exit_code_ = 128 + signal.number;
   begin_ending(kAtOnce);
+}
+
+// The driver winds up: what the nodes have not begun is not to be begun, what runs there comes to
+// its end.
+void HostLaunch::let_nodes_leave() {
+  for (unsigned host = 1; host <= hosts_.size(); ++host) {
+    hosts_[host - 1].leaving = true;
+    hosts_[host - 1].again.reset();
+    if (muster_->stage(host) == Muster::Stage::kJoined) order(host, "TERM");
+  }
 }
 
 // The terminal stops us and the driver; the nodes would compute on.
 void HostLaunch::suspend(const Signal& signal) {
   if (!signal.from_terminal) signal_driver(SIGTSTP);
   order_all("STOP");
-  const Time began = Clock::now();
-  ::raise(SIGSTOP);
-  stopped_for_ += Clock::now() - began;
+  stop_ourselves();
   signal_driver(SIGCONT);
   order_all("CONT");
 }

@@ -43,10 +43,20 @@ for object in {objects}; do
   fi
 done
 cores=$(nproc || getconf _NPROCESSORS_ONLN || echo 0)
-now=$(date +%s.%N)
-case $now in *[!0-9.]*) now=$(date +%s).0;; esac
-printf '\001pp %s here %s %s %s %s %s\n' {token} "$(uname -s)" "$(uname -m)" "$cores" "$(id -u)" "$now" >&3
-exec cat >/dev/null
+clock() {
+  now=$(date +%s.%N)
+  case $now in *[!0-9.]*) now=$(date +%s).0;; esac
+}
+memory=0
+while read -r name value unit; do
+  case $name in MemTotal:) memory=$value; break;; esac
+done </proc/meminfo
+clock
+printf '\001pp %s here %s %s %s %s %s %s\n' {token} "$(uname -s)" "$(uname -m)" "$cores" "$(id -u)" "$now" "$memory" >&3
+while read -r question; do
+  clock
+  printf '\001pp %s clock %s\n' {token} "$now" >&3
+done
 )sh";
 
 constexpr char kCopy[] = R"sh(
@@ -79,7 +89,8 @@ say 'staged {hash}'
 
 // Descriptors: 9 standard input, where orders come; 4 the node's standard output; 3 a pipe to the
 // loop at the end, which alone prints what is marked, so that a node's last report comes before the
-// word that it has ended; 8 the key. (A Korn shell closes the latter where it is not named again.)
+// word that it has ended; 8 the key; 7 what the node noted last. (A Korn shell closes these where
+// they are not named again.)
 constexpr char kNode[] = R"sh(
 exec 9<&0 4>&1 </dev/null
 PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}
@@ -183,9 +194,22 @@ END_OF_KEY
 { node 3>&1 >&4; } | {
   trap '' HUP INT TERM
   exec 9<&- 4>&-
+  box=
   while IFS= read -r line; do
     case $line in
-      "started "*|"ended "*|"failed "*) ;;
+      "box "*)
+        box=${line#box }
+        { command exec 7<"/proc/${box% *}/fd/${box#* }"; } 2>/dev/null || box=
+        continue;;
+      "started "*|"failed "*|"ended 0") ;;
+      "ended "*)
+        if [ -n "$box" ]; then
+          od -A x -t x1 <&7 2>/dev/null | while read -r bytes; do
+            printf '\001pp %s box %s\n' {token} "$bytes" >&2
+          done
+          read -r now rest </proc/uptime
+          printf '\001pp %s boxed %s %s\n' {token} "${box% *}" "$now" >&2
+        fi;;
       *) line="report $line";;
     esac
     printf '\001pp %s %s\n' {token} "$line" >&2

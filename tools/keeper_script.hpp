@@ -39,8 +39,10 @@ std::string keeper_mark(std::string_view token);
 
 // What a host is asked when it is first reached. It says
 //   lacks HASH         for each file that is to be staged and is not in the host's cache yet
-//   here LINUX X86_64 CORES UID SECONDS.NANOSECONDS
-// and then stays until its standard input ends: the connection that it opened is shared.
+//   here LINUX X86_64 CORES UID SECONDS.NANOSECONDS KIBIBYTES
+// and then stays until its standard input ends: the connection that it opened is shared. Each line
+// of that is answered:
+//   clock SECONDS.NANOSECONDS
 struct VisitOrder {
   std::string token;
   const StagePlan* stage = nullptr;  // null: nothing is staged
@@ -69,6 +71,8 @@ struct NodeOrder {
 // Runs one node. In front of the key, and of orders ("signal TERM"), on standard input. It says
 //   started PID
 //   report LINE        what the node writes to PP_REPORT_FD (report_line.hpp)
+//   box ...            before it says that the node has ended otherwise than well: what it noted of
+//   boxed PID UPTIME   its jobs, as `od -A x -t x1` prints it; then whose that was, and when
 //   ended CODE         as a shell says it: 128 + signal
 //   failed STAGE WHY   stage: workdir, exec, key
 // The node's standard output and error are its own. The key is a file of mode 0600 in

@@ -35,9 +35,6 @@ constexpr Farewell::Limits kStrays{milliseconds{0}, milliseconds{1000}, millisec
 // replacements, whose predecessors others still ask about.
 constexpr unsigned kSpareSlots = 16;
 
-// The same signal twice within this time is one: timeout(1) sends one to us and one to our group.
-constexpr milliseconds kSameSignal{250};
-
 // "[3] a worker's line"
 std::string behind_number(unsigned node, std::string_view line) {
   std::string text =
@@ -82,7 +79,7 @@ int Launch::run() {
   start(0);
   while (!finished() && !gave_up_) {
     step();
-    if (!finished() && !gave_up_) wait(next_due());
+    if (!finished() && !gave_up_) wait(next_due(), [this](Watch& watch) { add_sources(watch); });
   }
   return exit_code_;
 }
@@ -167,41 +164,19 @@ void Launch::start_workers() {
 // --- one turn
 // -------------------------------------------------------------------------------------
 
-void Launch::wait(Time until) {
-  std::vector<pollfd> watched;
-  std::vector<std::function<void()>> actions;
-  const auto watch = [&](int descriptor, short events, std::function<void()> action) {
-    watched.push_back({descriptor, events, 0});
-    actions.push_back(std::move(action));
-  };
-  watch(signals_.descriptor(), POLLIN, [this] {
-    while (const std::optional<Signal> signal = signals_.take()) handle(*signal);
-  });
+void Launch::add_sources(Watch& watch) {
   for (unsigned node = 0; node < nodes_.size(); ++node) {
     Node& self = nodes_[node];
     if (self.report.open())
-      watch(self.report.get(), POLLIN, [this, node] { read_reports_of(node); });
+      watch.add(self.report.get(), POLLIN, [this, node] { read_reports_of(node); });
     if (self.output.open() && !out_.full()) {
-      watch(self.output.get(), POLLIN,
-            [this, node, &self] { read_output(node, self.output, self.output_lines, out_); });
+      watch.add(self.output.get(), POLLIN,
+                [this, node, &self] { read_output(node, self.output, self.output_lines, out_); });
     }
     if (self.error.open() && !err_.full()) {
-      watch(self.error.get(), POLLIN,
-            [this, node, &self] { read_output(node, self.error, self.error_lines, err_); });
+      watch.add(self.error.get(), POLLIN,
+                [this, node, &self] { read_output(node, self.error, self.error_lines, err_); });
     }
-  }
-  for (Output* output : {&out_, &err_}) {
-    if (!output->empty()) watch(output->descriptor(), POLLOUT, [output] { output->write_some(); });
-  }
-
-  int timeout = -1;
-  if (until != Time::max()) {
-    const auto left = std::chrono::ceil<milliseconds>(until - now()).count();
-    timeout = static_cast<int>(std::clamp<long long>(left, 0, 60'000));
-  }
-  if (::poll(watched.data(), watched.size(), timeout) <= 0) return;
-  for (std::size_t i = 0; i < watched.size(); ++i) {
-    if (watched[i].revents != 0) actions[i]();
   }
 }
 
@@ -229,6 +204,7 @@ void Launch::read_reports_of(unsigned node) {
       if (report.kind == Report::Kind::kHttp && node == 0)
         say("can be watched at " + printable(report.text));
       roll_.said(node, report, now());
+      if (node == 0 && report.kind == Report::Kind::kDrains) let_workers_leave();
     });
   }
 }
@@ -306,10 +282,11 @@ void Launch::ended(unsigned node, const EndedChild& child) {
   const bool by_us = farewell_ && farewell_->reached() != Farewell::Step::kWait;
   const bool left_alone =
       nodes_[0].exit && nodes_[0].exit->signal != 0;  // workers of a dead driver end
-  if (phase_ == Phase::kGathering || status.clean() || by_us || left_alone) return;
+  const bool told_to = drains_ && status.signal == SIGTERM;
+  if (phase_ == Phase::kGathering || status.clean() || by_us || left_alone || told_to) return;
   const bool goes_on = nodes_[0].living();
   say(obituary(node, child) + (goes_on ? "; the run goes on" : ""));
-  if (!goes_on || phase_ != Phase::kRunning) return;
+  if (!goes_on || phase_ != Phase::kRunning || drains_) return;
   const Respawn::Answer answer = respawn_.ended(node, now() - nodes_[node].started, now());
   nodes_[node].again = answer.start;
   if (!answer.why_not.empty()) say("node " + std::to_string(node) + " " + answer.why_not);
@@ -355,7 +332,7 @@ void Launch::step() {
   if (phase_ == Phase::kGathering) call_roll();
   if (phase_ == Phase::kRunning && nodes_[0].exit) {
     const ExitStatus& status = *nodes_[0].exit;
-    if (status.signal != 0 && interrupts_ == 0) say(last_words_);
+    if (status.signal != 0 && !interrupts_.any()) say(last_words_);
     begin_ending(status.signal != 0 ? kAfterACrash : kAfterTheDriver);
   }
   if (phase_ == Phase::kRunning) replace_the_dead();
@@ -377,18 +354,23 @@ void Launch::call_roll() {
       return;
     case RollCall::Verdict::kComplete:
       phase_ = Phase::kRunning;
-      if (!plan_.quiet) {
+      if (!plan_.quiet || plan_.check) {
         const auto took = std::chrono::ceil<milliseconds>(now() - roll_.start());
         say(std::to_string(plan_.nodes) + " nodes are there after " + std::to_string(took.count()) +
             " ms");
         say_lines(roll_.table());
+      }
+      if (plan_.check) {
+        say("check: all nodes can be used");
+        signal_node(0, SIGTERM);  // it goes in order, and nothing was run
+        begin_ending(kAfterTheDriver);
       }
       return;
     case RollCall::Verdict::kIncomplete:
       break;
   }
   const bool driver_never_opened = roll_.driver_ended() && roll_.driver_address().empty();
-  if (interrupts_ > 0) {
+  if (interrupts_.any()) {
     say("interrupted before all nodes were there");
   } else if (driver_never_opened && exit_code_ == 0) {
     // Perhaps it only printed its help: its own business, but nobody should think that nodes were
@@ -433,29 +415,29 @@ void Launch::ask_for_state(int signal) {
   }
 }
 
-// The first goes to the driver, whose program knows best how to end; the second asks it to end, the
-// third kills. While everything is ending anyway, each makes it one step faster.
+// The first goes to the driver, whose program knows best how to end; the second ends everything.
+// While everything is ending anyway, each makes it one step faster.
 void Launch::interrupt(const Signal& signal) {
-  if (signal.number == last_interrupt_ && now() - last_interrupt_at_ < kSameSignal) return;
-  last_interrupt_ = signal.number;
-  last_interrupt_at_ = now();
-  ++interrupts_;
-  if (phase_ == Phase::kEnding) {
-    farewell_->hurry(now());
-    if (!childless_) return;
-    out_.drop();  // all have ended; only a reader that does not read still holds us
-    err_.drop();
-    return;
-  }
-  if (interrupts_ == 1) {
+  const Interrupts::Meaning meaning = interrupts_.heard(signal.number, now());
+  if (meaning == Interrupts::Meaning::kSame) return;
+  if (phase_ == Phase::kEnding) return hurry(*farewell_, childless_);
+  if (meaning == Interrupts::Meaning::kWindUp) {
     if (!signal.from_terminal) signal_node(0, signal.number);
-  } else if (interrupts_ == 2 && signal.number != SIGTERM) {
-    say(signal_name(signal.number) +
-        " again: the driver is asked to end; once more and it is killed");
-    signal_node(0, SIGTERM);
-  } else {
-    say(signal_name(signal.number) + " again: the driver is killed");
-    signal_node(0, SIGKILL);
+    return say(signal_name(signal.number) +
+               ": the driver is asked to end; once more ends everything");
+  }
+  if (exit_code_ == 0) exit_code_ = 128 + signal.number;
+  begin_ending(kAtOnce);
+}
+
+// The driver winds up: what the workers have not begun is not to be begun, what runs there comes to
+// its end. (One that has only just started would die of the signal; it has nothing.)
+void Launch::let_workers_leave() {
+  drains_ = true;
+  for (unsigned node = 1; node < nodes_.size(); ++node) {
+    nodes_[node].again.reset();
+    if (plan_.is_deputy(node) || (nodes_[node].living() && is_prepared(nodes_[node].pid, SIGTERM)))
+      signal_node(node, SIGTERM);
   }
 }
 
@@ -466,9 +448,7 @@ void Launch::suspend(const Signal& signal) {
   // A deputy has its worker stopped, and goes on saying there that this launch lives.
   for (unsigned node = 1; node < nodes_.size(); ++node)
     signal_node(node, plan_.is_deputy(node) ? SIGTSTP : SIGSTOP);
-  const Time began = Clock::now();
-  ::raise(SIGSTOP);
-  stopped_for_ += Clock::now() - began;
+  stop_ourselves();
   for (unsigned node = 0; node < nodes_.size(); ++node) signal_node(node, SIGCONT);
 }
 

@@ -13,13 +13,13 @@
 
 #include "child.hpp"
 #include "farewell.hpp"
+#include "launch_loop.hpp"
 #include "launch_plan.hpp"
 #include "line_splitter.hpp"
 #include "output.hpp"
 #include "output_rate.hpp"
 #include "respawn.hpp"
 #include "roll_call.hpp"
-#include "signals.hpp"
 #include "temporary_key.hpp"
 
 namespace pp::tools {
@@ -27,10 +27,9 @@ namespace pp::tools {
 // The driver is started first and keeps our descriptors 0, 1, 2 and our process group, as if it had
 // been started without us; the workers follow when its address is known, each in a group of its
 // own, their output line by line behind "[1] ". A worker that dies is told of, with what it was
-// running, and replaced if that was asked for. One thread, one poll(), no timer that ticks. When
-// run() returns no process that it started, nor any of theirs, is left; when this process is killed
-// the nodes die with it.
-class Launch {
+// running, and replaced if that was asked for. When run() returns no process that it started, nor
+// any of theirs, is left; when this process is killed the nodes die with it.
+class Launch final : LaunchLoop {
  public:
   // What run() returns when the nodes did not come together.
   static constexpr int kIncomplete = 3;
@@ -58,8 +57,6 @@ class Launch {
   };
   enum class Phase { kGathering, kRunning, kEnding };
 
-  Time now() const { return Clock::now() - stopped_for_; }
-  void say(std::string text) { err_.line("pp-launch: " + std::move(text)); }
   void say_lines(std::string_view text);
 
   // Why it could not be started; nothing if it was.
@@ -69,7 +66,7 @@ class Launch {
   void make_black_box();
 
   // One turn: sleep until something can be done, do it.
-  void wait(Time until);
+  void add_sources(Watch& watch);
   Time next_due() const;
   void read_reports();
   void read_reports_of(unsigned node);
@@ -87,7 +84,8 @@ class Launch {
   void call_roll();
   void say_goodbye();
 
-  void handle(const Signal& signal);
+  void handle(const Signal& signal) override;
+  void let_workers_leave();
   void interrupt(const Signal& signal);
   void suspend(const Signal& signal);
 
@@ -107,10 +105,6 @@ class Launch {
   std::unique_ptr<TemporaryKey> key_;
   std::unique_ptr<runtime::BlackBox> black_box_;  // null: the system has no such files
   Descriptor nothing_;                            // /dev/null: the workers' standard input
-  Signals signals_;
-  Output out_{1};
-  Output err_{2};
-  Clock::duration stopped_for_{};  // time spent stopped by Ctrl-Z, which counts against no limit
   RollCall roll_;
   Respawn respawn_;
   std::vector<Node> nodes_;
@@ -122,9 +116,7 @@ class Launch {
   bool childless_ = false;
   bool strays_only_ = false;
   bool gave_up_ = false;
-  int interrupts_ = 0;
-  int last_interrupt_ = 0;
-  Time last_interrupt_at_{};
+  bool drains_ = false;  // the driver winds up, and the workers leave
 };
 
 }  // namespace pp::tools

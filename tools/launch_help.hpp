@@ -16,6 +16,7 @@ inline constexpr char kLaunchExamples[] = R"(Examples:
   pp-launch -H a,b:8,user@c -- ./app      a driver here, and a node on each of three hosts (8 workers on b)
   pp-launch --hostfile hosts --min-nodes 3 -- ./app
                                           it begins with two hosts and the driver; others come later
+  pp-launch -H a,b --check -- ./app       whether they could be used, and why not; runs nothing
 
 A host is what ssh calls so: your configuration, agent and jump hosts count. The program must be
 there, under the same path or as --workdir says. In a hostfile are lines like "b slots=8", "b:8" or
@@ -32,8 +33,9 @@ Nodes started by hand may join a running driver when they have its key and know 
   PP_ROLE=worker PP_PEERS=127.0.0.1:7000 PP_LISTEN=127.0.0.1:0 PP_KEY_FILE=cluster.key ./app
 
 Node 0 is the driver: its input, output and exit code are those of pp-launch. The workers' output
-appears line by line behind "[1] ", "[2] ", ... Signals go to the driver; the same again asks it to
-end, once more kills it. SIGUSR1 goes to every node.
+appears line by line behind "[1] ", "[2] ", ... Signals go to the driver. Ctrl-C once lets it wind
+up, unless it has a handler of its own: nothing more is begun, what runs comes to its end (PP_DRAIN),
+results so far are in the job log. Twice ends everything. SIGUSR1 goes to every node.
 
 A worker that dies is told of at once: how, after how long, with how much memory, and which jobs it
 was running; those run again elsewhere. With --respawn a new process takes its place, at once or,

@@ -9,10 +9,10 @@ namespace pp::tools {
 namespace {
 
 // What the launch decides, and would be a wrong answer if it were inherited.
-constexpr std::array<std::string_view, 15> kOurs = {
-    "PP_ROLE",   "PP_LISTEN",  "PP_KEY_FILE",    "PP_NODES",     "PP_JOIN_TIMEOUT",
-    "PP_PEERS",  "PP_WORKERS", "PP_LAUNCH",      "PP_REPORT_FD", "PP_BLACK_BOX",
-    "PP_JOBLOG", "PP_RESUME",  "PP_LAUNCH_NODE", "PP_HTTP",      "PP_TRACE"};
+constexpr std::array<std::string_view, 16> kOurs = {
+    "PP_ROLE",        "PP_LISTEN", "PP_KEY_FILE",  "PP_NODES",     "PP_JOIN_TIMEOUT", "PP_PEERS",
+    "PP_WORKERS",     "PP_LAUNCH", "PP_REPORT_FD", "PP_BLACK_BOX", "PP_JOBLOG",       "PP_RESUME",
+    "PP_LAUNCH_NODE", "PP_HTTP",   "PP_TRACE",     "PP_CHECK"};
 
 }  // namespace
 
@@ -37,15 +37,19 @@ std::vector<std::string> node_environment(const LaunchPlan& plan, unsigned node,
   set("PP_LAUNCH", launch);
   set("PP_REPORT_FD", std::to_string(descriptors.report));
   if (descriptors.black_box >= 0) set("PP_BLACK_BOX", std::to_string(descriptors.black_box));
-  if (driver && !plan.joblog.empty()) set("PP_JOBLOG", plan.joblog);
-  if (driver && plan.resume) set("PP_RESUME", "on");
-  if (driver && !plan.http.empty()) set("PP_HTTP", plan.http);
-  if (driver && !plan.progress.empty()) {
-    std::erase_if(environment,
-                  [](const std::string& one) { return one.starts_with("PP_PROGRESS="); });
-    set("PP_PROGRESS", plan.progress);
+  if (plan.check) {
+    set("PP_CHECK", "on");
+  } else if (driver) {
+    if (!plan.joblog.empty()) set("PP_JOBLOG", plan.joblog);
+    if (plan.resume) set("PP_RESUME", "on");
+    if (!plan.http.empty()) set("PP_HTTP", plan.http);
+    if (!plan.progress.empty()) {
+      std::erase_if(environment,
+                    [](const std::string& one) { return one.starts_with("PP_PROGRESS="); });
+      set("PP_PROGRESS", plan.progress);
+    }
+    if (!plan.trace.empty()) set("PP_TRACE", plan.trace);
   }
-  if (driver && !plan.trace.empty()) set("PP_TRACE", plan.trace);
   if (plan.nodes == 1) return environment;
 
   set("PP_LISTEN", driver ? plan.listen : plan.listen.substr(0, plan.listen.rfind(':')) + ":0");

@@ -27,6 +27,7 @@ struct LaunchPlan {
   std::string trace;     // where the driver draws what all nodes do; empty: nowhere
   std::string http;      // where the driver can be watched, as in PP_HTTP; empty: nowhere
   bool quiet = false;    // no join table
+  bool check = false;    // only whether the nodes come together: nothing is run
   unsigned respawn = 0;  // so many workers that died are replaced, in all
   std::vector<std::string> command;  // the program and its arguments
   // The last of the nodes run elsewhere: for each the arguments with which this very program is
@@ -49,6 +50,7 @@ struct Inherited {
 //   PP_WORKERS       jobs it runs at a time
 //   PP_LAUNCH        the launch it belongs to: nodes of other launches are refused
 //   PP_REPORT_FD     the descriptor on which it writes report lines (report_line.hpp)
+//   PP_CHECK         on, if the program's body is not to be run
 //   PP_BLACK_BOX     the descriptor of the memory file in which it notes what it runs, if there is
 //   one
 // and, unless it is alone,

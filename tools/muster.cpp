@@ -2,10 +2,15 @@
 #include "muster.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cmath>
+#include <cstdio>
 #include <iomanip>
 #include <sstream>
 #include <utility>
+
+#include "obituary.hpp"
 
 namespace pp::tools {
 namespace {
@@ -15,6 +20,17 @@ using std::chrono::milliseconds;
 
 std::string in_seconds(milliseconds time) {
   return std::to_string(ceil<std::chrono::seconds>(time).count()) + " s";
+}
+
+// Beyond this, times of two hosts side by side mislead who reads them. (Nothing in pp hangs on it.)
+constexpr double kClockLimit = 1000;  // ms
+
+std::string clock_in_words(double ahead) {
+  char text[48];
+  const bool long_ago = std::abs(ahead) >= 10'000;
+  std::snprintf(text, sizeof text, long_ago ? "%+.1f s" : "%+.1f ms",
+                long_ago ? ahead / 1000 : ahead);
+  return text;
 }
 
 bool contains(std::string_view text, std::string_view part) {
@@ -29,6 +45,8 @@ std::optional<HostFacts> parse_facts(std::string_view words) {
   unsigned long user = 0;
   if (!(in >> facts.system >> facts.machine >> facts.cores >> user >> facts.clock))
     return std::nullopt;
+  std::uint64_t kibibytes = 0;
+  if (in >> kibibytes && kibibytes < UINT64_MAX >> 10) facts.memory = kibibytes << 10;
   facts.system = printable(facts.system, 32);
   facts.machine = printable(facts.machine, 32);
   facts.root = user == 0;
@@ -60,17 +78,19 @@ void Muster::reaching(unsigned host, Time now) {
 void Muster::reached(unsigned host, const HostFacts& facts, Time now) {
   Row& row = rows_.at(host);
   row.stage = Stage::kReached;
+  row.reached_after = ceil<milliseconds>(now - row.begun);
   row.begun = now;
   row.facts = facts;
   if (row.workers && facts.cores != 0 && *row.workers > facts.cores) {
-    news_.push_back({false, "warning: " + row.name + " has " + std::to_string(facts.cores) +
-                                " cores and is asked for " + std::to_string(*row.workers) +
-                                " workers; they will share them"});
+    news_.push_back(
+        {News::Kind::kWarning, "warning: " + row.name + " has " + std::to_string(facts.cores) +
+                                   " cores and is asked for " + std::to_string(*row.workers) +
+                                   " workers; they will share them"});
   }
   if (facts.root && !warned_of_root_) {
     warned_of_root_ = true;
-    news_.push_back({false, "warning: the program runs as root on " + row.name +
-                                " and wherever else ssh logs in as root"});
+    news_.push_back({News::Kind::kWarning, "warning: the program runs as root on " + row.name +
+                                               " and wherever else ssh logs in as root"});
   }
 }
 
@@ -80,6 +100,9 @@ void Muster::starting(unsigned host, Time now) {
   fresh.name = row.name;
   fresh.workers = row.workers;
   fresh.facts = row.facts;
+  fresh.reached_after = row.reached_after;
+  fresh.ahead = row.ahead;
+  fresh.round_trip = row.round_trip;
   fresh.told = row.told;
   fresh.stage = Stage::kStarting;
   fresh.begun = now;
@@ -124,6 +147,10 @@ void Muster::said(unsigned host, const Report& report, Time now) {
     case Report::Kind::kError:
       row.error = printable(report.text);
       break;
+    case Report::Kind::kVersion:
+      row.version = printable(report.text.substr(0, report.text.find(' ')), 32);
+      break;
+    case Report::Kind::kDrains:
     case Report::Kind::kMissing:
     case Report::Kind::kLeft:
     case Report::Kind::kHttp:  // the launch says it
@@ -147,10 +174,10 @@ void Muster::failed(unsigned host, std::string_view stage, std::string_view word
   Row& row = rows_.at(host);
   if (row.stage == Stage::kFailed || row.stage == Stage::kGone) return;
   row.stage = Stage::kFailed;
+  row.failure = std::string(stage) + ": " + printable(words, 1024);
   last_failure_ = now;
   if (run_ends_) return;
-  news_.push_back(
-      {false, row.name + " is not there: " + std::string(stage) + ": " + printable(words, 1024)});
+  news_.push_back({News::Kind::kFailure, row.name + " is not there: " + row.failure});
 }
 
 void Muster::ended(unsigned host, const ExitStatus& status, std::string_view words, Time now) {
@@ -216,7 +243,19 @@ bool Muster::may_be_told(const Row& row, Time now) const {
          (!row.provider.empty() || now >= *row.joined + limits_.stragglers);
 }
 
+void Muster::timed(unsigned host, double ahead, double round_trip) {
+  Row& row = rows_.at(host);
+  if (row.ahead && row.round_trip <= round_trip) return;
+  row.ahead = ahead;
+  row.round_trip = round_trip;
+}
+
+bool Muster::driver_is_awaited() const {
+  return is_a_check() && rows_.front().stage < Stage::kListening;
+}
+
 void Muster::check_limits(Time now) {
+  if (driver_is_awaited() && now >= start_ + limits_.driver) driver_late_ = true;
   for (unsigned host = 1; host < rows_.size(); ++host) {
     Row& row = rows_[host];
     if (may_be_told(row, now)) tell(host);
@@ -242,20 +281,20 @@ std::size_t Muster::possible() const {
 Muster::Verdict Muster::verdict(Time now) const {
   const bool all_settled = std::all_of(rows_.begin() + 1, rows_.end(), settled);
   if (driver_ready_) return all_settled ? Verdict::kComplete : Verdict::kGathering;
-  if (driver_ended_) return Verdict::kIncomplete;
-  if (possible() >= needed()) return Verdict::kGathering;
+  if (driver_ended_ || driver_late_) return Verdict::kIncomplete;
+  if (possible() >= needed() || is_a_check()) return Verdict::kGathering;
   const bool nobody_speaks_any_more = !last_failure_ || now >= *last_failure_ + limits_.settle;
   return all_settled || nobody_speaks_any_more ? Verdict::kIncomplete : Verdict::kGathering;
 }
 
 Time Muster::due() const {
-  Time due = Time::max();
+  Time due = driver_is_awaited() ? start_ + limits_.driver : Time::max();
   for (auto row = rows_.begin() + 1; row != rows_.end(); ++row) {
     due = std::min(due, limit_of(*row));
     if (row->stage == Stage::kJoined && !row->told)
       due = std::min(due, *row->joined + limits_.stragglers);
   }
-  if (last_failure_ && !driver_ready_ && possible() < needed())
+  if (last_failure_ && !driver_ready_ && possible() < needed() && !is_a_check())
     due = std::min(due, *last_failure_ + limits_.settle);
   return due;
 }
@@ -287,7 +326,7 @@ void Muster::tell(unsigned host) {
         << std::setw(static_cast<int>(wide)) << name << "  " << std::right << std::setw(7) << pid
         << "  " << std::left << std::setw(21) << address << "  " << std::right << std::setw(7)
         << workers << "  " << std::left << std::setw(12) << provider << "  " << joined;
-    news_.push_back({true, out.str()});
+    news_.push_back({News::Kind::kRow, out.str()});
   };
   const auto row_of = [&](unsigned node) {
     Row& row = rows_[node];
@@ -303,6 +342,64 @@ void Muster::tell(unsigned host) {
     row_of(0);
   }
   row_of(host);
+}
+
+std::vector<std::string> Muster::findings() const {
+  std::vector<std::array<std::string, 9>> cells{
+      {"host", "ssh", "machine", "cores", "memory", "clock", "pp", "address", "finding"}};
+  for (const Row& row : rows_) {
+    const bool driver = &row == &rows_.front();
+    auto& line = cells.emplace_back();
+    line.fill("-");
+    line[0] = row.name;
+    if (row.reached_after) line[1] = std::to_string(row.reached_after->count()) + " ms";
+    if (row.facts) {
+      line[2] = row.facts->system + " " + row.facts->machine;
+      if (row.facts->cores != 0) line[3] = std::to_string(row.facts->cores);
+      if (row.facts->memory != 0) line[4] = memory_in_words(row.facts->memory);
+    }
+    if (row.ahead) line[5] = clock_in_words(*row.ahead);
+    if (!row.version.empty()) line[6] = row.version;
+    if (!row.address.empty()) line[7] = row.address;
+    if (!row.failure.empty()) {
+      line[8] = row.failure;
+    } else if (driver) {
+      line[8] = row.address.empty() ? "listening: it has not opened its port" : "ok";
+    } else if (row.stage == Stage::kJoined) {
+      line[8] = "ok, joined after " +
+                std::to_string(ceil<milliseconds>(*row.joined - start_).count()) + " ms" +
+                (row.provider.empty() ? "" : " (" + row.provider + ")");
+      if (row.ahead && std::abs(*row.ahead) - row.round_trip / 2 > kClockLimit)
+        line[8] += "; its clock is wrong, or ours: times in logs and traces will not fit";
+    } else {
+      line[8] = "it was not waited for";
+    }
+  }
+  std::array<std::size_t, 9> wide{};
+  for (const auto& line : cells) {
+    for (std::size_t i = 0; i < line.size(); ++i) wide[i] = std::max(wide[i], line[i].size());
+  }
+  std::vector<std::string> lines;
+  for (const auto& line : cells) {
+    std::string& text = lines.emplace_back(" ");
+    for (std::size_t i = 0; i + 1 < line.size(); ++i)
+      text += " " + line[i] + std::string(wide[i] - line[i].size() + 1, ' ');
+    text += " " + line.back();
+  }
+  return lines;
+}
+
+std::string Muster::check_verdict() const {
+  const auto good = static_cast<unsigned>(std::count_if(
+      rows_.begin() + 1, rows_.end(), [](const Row& row) { return row.stage == Stage::kJoined; }));
+  const std::string of_all = std::to_string(good) + " of " + std::to_string(hosts()) + " hosts ";
+  if (rows_.front().address.empty())
+    return "the program has not opened its port here (does it call pp::run?): no host was tested";
+  if (good == hosts()) return hosts() == 1 ? "the host can be used" : "all hosts can be used";
+  return of_all + "can be used: " +
+         (present() >= needed()
+              ? "enough"
+              : "with the driver, " + std::to_string(needed()) + " nodes are needed");
 }
 
 std::vector<Muster::News> Muster::take_news() { return std::exchange(news_, {}); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,8 @@ struct HostFacts {
   std::string machine;  // "x86_64"
   unsigned cores = 0;   // 0: it does not know
   bool root = false;
-  double clock = 0;  // seconds since 1970 when it said so
+  double clock = 0;          // seconds since 1970 when it said so
+  std::uint64_t memory = 0;  // bytes; 0: it does not know
 };
 // What follows "here ": nothing if it makes no sense.
 std::optional<HostFacts> parse_facts(std::string_view words);
@@ -37,6 +39,9 @@ class Muster {
     std::chrono::milliseconds join{15'000};
     // Once too many are known to have failed, others may still say how they fare.
     std::chrono::milliseconds settle{1'000};
+    // From the driver's start until its port is open; max(): it may take its time. Any other is for
+    // a check: then every host is waited for, whoever has failed.
+    std::chrono::milliseconds driver = std::chrono::milliseconds::max();
     // Once a node is there, the driver's own words about it may still be on their way.
     std::chrono::milliseconds stragglers{300};
   };
@@ -78,6 +83,9 @@ class Muster {
   // It was let go, whatever its stage.
   void retired(unsigned host) { rows_.at(host).stage = Stage::kGone; }
   void driver_ended() { driver_ended_ = true; }
+  // Its clock was asked: so many milliseconds ahead of ours, give or take half of `round_trip`. Of
+  // several answers the one that took least counts.
+  void timed(unsigned host, double ahead, double round_trip);
   // The run ends: whoever fails from now on is no news.
   void run_ends() { run_ends_ = true; }
 
@@ -89,7 +97,12 @@ class Muster {
 
   // What should be printed since the last call.
   struct News {
-    bool row = false;  // of the join table: who wants it quiet can do without
+    enum class Kind {
+      kRow,  // of the join table: who wants it quiet can do without
+      kWarning,
+      kFailure,
+    };
+    Kind kind = Kind::kRow;
     std::string text;
   };
   std::vector<News> take_news();
@@ -105,6 +118,10 @@ class Muster {
   unsigned present() const;
   unsigned needed() const { return enough_ != 0 ? enough_ : static_cast<unsigned>(rows_.size()); }
   Time start() const { return start_; }
+  // What a check has found, a line for each host, with one in front that says what is in it; and
+  // whether the driver and those that can be used are enough, in a sentence.
+  std::vector<std::string> findings() const;
+  std::string check_verdict() const;
   // The names of those that have neither joined nor failed.
   std::string awaited() const;
 
@@ -114,7 +131,12 @@ class Muster {
     Stage stage = Stage::kWaiting;
     std::optional<unsigned> workers;
     std::optional<HostFacts> facts;
-    Time begun{};  // when its stage's limit began
+    std::optional<std::chrono::milliseconds> reached_after;
+    std::optional<double> ahead;  // its clock, in milliseconds
+    double round_trip = 0;        // of the question, likewise
+    std::string version;
+    std::string failure;  // "stage: words"
+    Time begun{};         // when its stage's limit began
     int pid = 0;
     std::string address, provider;
     std::string refusal, unreachable, error;  // the last of each
@@ -127,6 +149,8 @@ class Muster {
   };
 
   static bool settled(const Row& row);
+  bool is_a_check() const { return limits_.driver != std::chrono::milliseconds::max(); }
+  bool driver_is_awaited() const;
   std::size_t possible() const;  // nodes that are there or may still come
   Time limit_of(const Row& row) const;
   void meet(const Report& joined);
@@ -142,6 +166,7 @@ class Muster {
   bool warned_of_root_ = false;
   bool driver_ready_ = false;
   bool driver_ended_ = false;
+  bool driver_late_ = false;
   bool run_ends_ = false;
   std::optional<Time> last_failure_;
 };

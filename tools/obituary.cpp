@@ -56,8 +56,13 @@ std::string Obituary::sentence() const {
   text += node == 0 ? " (driver, pid " : " (pid ";
   text += std::to_string(pid) + ") " + status.sentence() + " after " + time_in_words(lived) +
           ", peak memory " + memory_in_words(peak_bytes);
-  if (!name) return text;
-  text += "; " + printable(*name, kLongestName) + " was running ";
+  const std::string running = last_jobs();
+  return running.empty() ? text : text + "; " + running;
+}
+
+std::string Obituary::last_jobs() const {
+  if (!name) return "";
+  std::string text = printable(*name, kLongestName) + " was running ";
   if (jobs.empty()) return text + (complete ? "no job" : "jobs that it had no room to note");
   for (std::size_t i = 0; i < std::min(jobs.size(), kMostJobs); ++i)
     text += (i == 0 ? "" : ", ") + words_for(jobs[i]);

@@ -36,6 +36,8 @@ struct Obituary {
   // "node 2 (pid 4711) was killed by SIGKILL (9: killed) after 12.3 s, peak memory 34 MiB;
   // host:4711 was running sum_primes of host:4700 (attempt 1, for 340 ms)"
   std::string sentence() const;
+  // "host:4711 was running ..."; empty if that is not known.
+  std::string last_jobs() const;
 };
 
 // What its process noted last; `now` by the steady clock.

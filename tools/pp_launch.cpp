@@ -148,6 +148,9 @@ CommandLine::CommandLine() {
       ->envname("PP_LAUNCH_CONFIG");
   app_.add_flag("--show-config", show_config_,
                 "Print every setting, its value and where it came from");
+  app_.add_flag("--check", plan_.check,
+                "Only test whether the nodes would come together, and run nothing: one table, one "
+                "verdict, exit code 0 or 3");
   app_.add_flag("--dry-run", dry_run_, "Print what would be run on the hosts, and run nothing");
   app_.add_flag("--http{on}", plan_.http,
                 "The driver can be watched by HTTP on this host; --http=HOST:PORT: there")
@@ -238,6 +241,13 @@ void CommandLine::check() {
         "-n 1 is the driver alone: expected at least 2 with --discover, or no -n for all that are "
         "found");
   }
+  if (plan_.check && where() == Where::kSlurm) {
+    throw UsageError(
+        "--check needs nodes to test, expected -n, -H or --discover (in a Slurm allocation srun "
+        "tests its hosts)");
+  }
+  if (plan_.check && where() == Where::kHere && plan_.nodes == 1)
+    throw UsageError("--check -n 1: a node alone has nobody to meet, expected at least 2");
   const bool far = where() == Where::kHosts;
   for (const std::string& option : HostOptions::about_hosts()) {
     if (!far && settings_->on_command_line(option))

@@ -53,6 +53,11 @@ Report parse_report(std::string_view line) {
   if (verb == "joined") return joined(line);
   if (verb == "ready") {
     report.kind = Kind::kReady;
+  } else if (verb == "drains") {
+    report.kind = Kind::kDrains;
+  } else if (verb == "version") {
+    report.kind = Kind::kVersion;
+    report.text = line;
   } else if (verb == "listening" && !line.empty()) {
     report.kind = Kind::kListening;
     report.address = first_word(line);

@@ -16,6 +16,10 @@ namespace pp::tools {
 //   refused SENTENCE             it refused somebody, or was refused
 //   unreachable 127.0.0.1:40321 connection refused
 //   ready                        driver: all nodes are there; worker: its driver is
+//   drains                       driver: it was asked to end, and begins nothing more
+//   version 0.1.0 (wire ...)     under --check: what it is linked with
+//   box 4711 6                   worker without PP_BLACK_BOX: process and descriptor of its own;
+//                                for who looks after it on its host
 //   missing 2                    driver: the join limit has passed without so many nodes
 //   http http://127.0.0.1:40323/?token=5f...      it can be watched there
 //   error SENTENCE               it is about to end because of this
@@ -27,6 +31,8 @@ struct Report {
     kRefused,
     kUnreachable,
     kReady,
+    kDrains,
+    kVersion,
     kMissing,
     kHttp,
     kError,
@@ -39,7 +45,7 @@ struct Report {
   std::string address;   // listening, joined, unreachable
   unsigned workers = 0;  // joined
   std::string provider;  // joined
-  std::string text;      // left, refused, unreachable, error: the sentence; http: where
+  std::string text;      // left, refused, unreachable, error, version; http: where
   unsigned count = 0;    // missing
 };
 

@@ -70,6 +70,8 @@ void RollCall::said(unsigned node, const Report& report, Time now) {
     case Report::Kind::kError:
       row.error = printable(report.text);
       break;
+    case Report::Kind::kDrains:   // the launch's business
+    case Report::Kind::kVersion:  // one file for all of them here
     case Report::Kind::kLeft:     // the process's end says it better, and a goodbye needs no word
     case Report::Kind::kHttp:     // the launch says it
     case Report::Kind::kUnknown:  // of a later version

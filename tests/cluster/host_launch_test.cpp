@@ -239,13 +239,8 @@ TEST_F(PpLaunchByHosts, are_left_by_all_when_the_driver_is_killed) {
   EXPECT_THAT(held.err(), HasSubstr("the driver (pid "));
 }
 
-TEST_F(PpLaunchByHosts, drain_when_interrupted_once_and_end_when_twice) {
-  {
-    Process held(launch("h1,h2", {}, {SPREAD_PROGRAM, "hold"}), setting(true));
-    held.wait_for_line("3 nodes are there");
-    held.signal(SIGINT);
-    EXPECT_EQ(held.wait(), 128 + SIGINT);
-  }
+// (ctrl_c_test.cpp has programs that wind up.)
+TEST_F(PpLaunchByHosts, are_left_when_interrupted_twice_whatever_the_program_does) {
   const std::string stubborn = std::string("trap '' INT TERM; ") + SPREAD_PROGRAM + " hold";
   Process held(launch("h1,h2", {}, {"sh", "-c", stubborn}), setting(true));
   held.wait_for_line("3 nodes are there");
@@ -253,6 +248,52 @@ TEST_F(PpLaunchByHosts, drain_when_interrupted_once_and_end_when_twice) {
   held.wait_for_line("once more ends everything");
   held.signal(SIGTERM);
   EXPECT_EQ(held.wait(), 128 + SIGTERM);
+}
+
+TEST_F(PpLaunchByHosts, are_checked_and_nothing_is_run) {
+  const std::string log = folder_ / "log";
+  EXPECT_EQ(run("h1,h2:1", {"--check", "--joblog", log}, {SUM_PRIMES_PROGRAM}), 0) << err_;
+  EXPECT_THAT(out_, IsEmpty());
+  EXPECT_FALSE(std::filesystem::exists(log));
+  EXPECT_THAT(err_,
+              testing::ContainsRegex("host +ssh +machine +cores +memory +clock +pp +address"));
+  for (const char* host : {"h1", "h2"}) {
+    EXPECT_THAT(err_,
+                testing::ContainsRegex(std::string(host) +
+                                       " +[0-9]+ ms +Linux [^ ]+ +[0-9]+ +[0-9.]+ [KMG]iB +"
+                                       "[-+][0-9.]+ ms +[0-9.]+ +10\\.231\\.7\\.[0-9]+:[0-9]+ +"
+                                       "ok, joined after [0-9]+ ms"));
+  }
+  EXPECT_THAT(err_, HasSubstr("pp-launch: check: all hosts can be used\n"));
+}
+
+TEST_F(PpLaunchByHosts, are_named_by_a_check_with_what_is_in_the_way) {
+  const std::string script =
+      std::string("if [ $PP_ROLE = worker ] && [ $PP_NAME = h2 ]; then exec ") + SPREAD_PROGRAM +
+      "; fi; exec " + SUM_PRIMES_PROGRAM;
+  const std::vector<std::string> options{"--check", "--connect-timeout", "3", "--join-timeout",
+                                         "4"};
+  EXPECT_EQ(run("h1,h2,closed,foreign", options, {"sh", "-c", script}), 3);
+  EXPECT_THAT(err_, testing::ContainsRegex("h1 .* ok, joined after"));
+  EXPECT_THAT(err_, testing::ContainsRegex("h2 .* version: function tables differ"));
+  EXPECT_THAT(err_, testing::ContainsRegex("closed .* ssh: .*Connection refused"));
+  EXPECT_THAT(err_, testing::ContainsRegex("foreign .* ssh: .*Permission denied"));
+  EXPECT_THAT(err_,
+              HasSubstr("check: 1 of 4 hosts can be used: with the driver, 5 nodes are needed\n"));
+  EXPECT_THAT(err_, Not(HasSubstr("is not there"))) << "the table says it";
+  EXPECT_EQ(run("h1,closed", {"--check", "--min-nodes", "2"}, {SUM_PRIMES_PROGRAM}), 0) << err_;
+  EXPECT_THAT(err_, HasSubstr("check: 1 of 2 hosts can be used: enough\n"));
+  EXPECT_EQ(run("h1", {"--check", "--join-timeout", "2"}, {"sleep", "1000"}), 3);
+  EXPECT_THAT(err_, HasSubstr("the program has not opened its port here (does it call pp::run?)"));
+}
+
+TEST_F(PpLaunchByHosts, are_checked_with_a_program_that_they_lack) {
+  const std::string app = folder_ / "app", cache = folder_ / "cache";
+  std::filesystem::copy_file(SUM_PRIMES_PROGRAM, app);
+  EXPECT_EQ(run("h1", {"--check", "--stage", "--stage-cache", cache, "--workdir", "/"}, {app}), 0)
+      << err_;
+  EXPECT_EQ(run("h1", {"--check", "--stage", "--stage-cache", "/proc/cache"}, {app}), 3);
+  EXPECT_THAT(err_, testing::ContainsRegex("h1 .* stage: .*/proc/cache"));
 }
 
 TEST_F(PpLaunchByHosts, lose_a_node_and_get_another_in_its_place) {
@@ -264,6 +305,18 @@ TEST_F(PpLaunchByHosts, lose_a_node_and_get_another_in_its_place) {
   ask_until(held, "nodes", "nodes 3");
   held.close_input();
   EXPECT_EQ(held.wait(), 0) << held.err();
+}
+
+TEST_F(PpLaunchByHosts, tell_what_a_node_was_running_when_it_died) {
+  Process held(launch("h1", {"--respawn"}, {SPREAD_PROGRAM, "hold"}), setting(true));
+  held.wait_for_line("2 nodes are there");
+  held.write_input("crash 11\n");
+  const std::string line = held.wait_for_line("was killed by SIGSEGV");
+  EXPECT_THAT(line,
+              testing::ContainsRegex("; h1 was running .*of another node \\(attempt 1, for "));
+  held.wait_for_line("a node on h1 is started again");
+  held.signal(SIGINT);
+  EXPECT_EQ(held.wait(), 128 + SIGINT) << held.err();
 }
 
 TEST_F(PpLaunchByHosts, come_and_go_with_the_lines_of_a_hostfile) {

@@ -403,6 +403,20 @@ class SizeLimit {
   rlimit before_{};
 };
 
+TEST_F(JobLogFile, that_was_settled_has_it_all_though_nobody_ends_it) {
+  JobLog log(settings(), log_);
+  Batch one = batch("f", 1000);
+  log.begin(one);
+  for (std::uint64_t i = 0; i < 100; ++i) add(log, {one.number, i, i + 1, {}, "v"});
+  log.settle();
+  const auto size = std::filesystem::file_size(file_);
+  log.settle();
+  EXPECT_EQ(std::filesystem::file_size(file_), size);
+  add(log, {one.number, 100, 101, {}, "v"});
+  log.settle();
+  EXPECT_GT(std::filesystem::file_size(file_), size);
+}
+
 TEST_F(JobLogFile, that_cannot_grow_says_so_once_and_keeps_what_it_has) {
   testing::internal::CaptureStderr();
   {

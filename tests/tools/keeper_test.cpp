@@ -70,6 +70,8 @@ TEST(HostFacts, are_read_or_not_there) {
   EXPECT_EQ(facts->machine, "x86_64");
   EXPECT_EQ(facts->cores, 8u);
   EXPECT_TRUE(facts->root);
+  EXPECT_EQ(facts->memory, 0u);
+  EXPECT_EQ(parse_facts("Linux x86_64 8 0 1700000000.25 2048")->memory, 2u << 20);
   EXPECT_FALSE(parse_facts("Linux x86_64 many"));
   EXPECT_FALSE(parse_facts(""));
 }
@@ -145,7 +147,11 @@ class Keeper : public testing::TestWithParam<std::string> {
 TEST_P(Keeper, says_what_the_host_is_and_stays) {
   auto keeper = start(visit_script({"T"}), "");
   const std::string line = keeper->wait_for_line("\001pp T here ");
-  EXPECT_TRUE(parse_facts(line.substr(line.find("here ") + 5))) << line;
+  const auto facts = parse_facts(line.substr(line.find("here ") + 5));
+  ASSERT_TRUE(facts) << line;
+  EXPECT_GT(facts->memory, 0u) << line;
+  keeper->write_input("clock\n");
+  keeper->wait_for_line("\001pp T clock 1");
   EXPECT_TRUE(keeper->running());
   keeper->close_input();
   EXPECT_EQ(keeper->wait(), 0);
@@ -198,6 +204,32 @@ TEST_P(Keeper, tells_the_signal_that_killed_the_node) {
   keeper->wait_for_line("ended 137");
   keeper->wait();
   EXPECT_THAT(keeper->err(), Not(HasSubstr("illed")));
+}
+
+TEST_P(Keeper, hands_on_what_a_node_has_noted_when_it_ends_otherwise_than_well) {
+  program(
+      "trap 'exit 5' TERM; exec 5<\"$0\"; echo box $$ 5 >&3; echo up >&3; while :; do sleep 0.05; "
+      "done");
+  auto keeper = start_node();
+  keeper->wait_for_line("report up");  // and so the word before it was heard
+  keeper->write_input("signal TERM\n");
+  keeper->wait_for_line("ended 5");
+  keeper->wait();
+  const std::string& said = keeper->err();
+  EXPECT_THAT(said, HasSubstr("\001pp T box 000000 23 21 2f 62 69 6e 2f 73 68"));
+  EXPECT_THAT(said, testing::ContainsRegex("pp T boxed [0-9]+ [0-9.]+\n"));
+  EXPECT_LT(said.find("boxed"), said.find("ended 5"));
+  EXPECT_THAT(said, Not(HasSubstr("report box")));
+}
+
+TEST_P(Keeper, goes_on_without_notes_that_cannot_be_had) {
+  program("trap 'exit 5' TERM; echo box 1 99999 >&3; echo up >&3; while :; do sleep 0.05; done");
+  auto keeper = start_node();
+  keeper->wait_for_line("report up");
+  keeper->write_input("signal TERM\n");
+  keeper->wait_for_line("ended 5");
+  keeper->wait();
+  EXPECT_THAT(keeper->err(), Not(HasSubstr("box")));
 }
 
 TEST_P(Keeper, ends_everything_when_nobody_is_there_any_more) {

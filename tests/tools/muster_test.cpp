@@ -19,8 +19,8 @@ const HostFacts kHost{"Linux", "x86_64", 4, false, 0};
 
 class TheMuster : public testing::Test {
  protected:
-  void make(unsigned enough, int hosts) {
-    muster_.emplace(enough, 2, Muster::Limits{}, now_);
+  void make(unsigned enough, int hosts, Muster::Limits limits = {}) {
+    muster_.emplace(enough, 2, limits, now_);
     for (int i = 1; i <= hosts; ++i) muster_->add("h" + std::to_string(i), {}, now_);
     say(0, "listening 10.0.0.1:7400");
   }
@@ -184,6 +184,73 @@ TEST_F(TheMuster, is_incomplete_when_the_driver_ends_before_all_are_there) {
   make(0, 1);
   muster_->driver_ended();
   EXPECT_EQ(muster_->verdict(now_), Verdict::kIncomplete);
+}
+
+// --- as a check
+
+TEST_F(TheMuster, finds_what_a_host_is_and_why_another_cannot_be_used) {
+  make(0, 2);
+  run(1);
+  muster_->timed(1, 3.25, 1);
+  muster_->timed(1, 900, 800);  // it took longer: it says less
+  say(1, "version 0.1.0 (wire version 5, ABI 0)");
+  say(0, "joined 00 h1 10.0.0.9:1 4 tcp");
+  pass(40);
+  say(1, "ready");
+  muster_->reaching(2, now_);
+  muster_->failed(2, "ssh", "Permission denied", now_);
+  const std::vector<std::string> lines = muster_->findings();
+  ASSERT_THAT(lines, SizeIs(4));
+  EXPECT_THAT(lines[2], testing::ContainsRegex("h1 +0 ms +Linux x86_64 +4 +- +\\+3.2 ms +0.1.0 +"
+                                               "10.0.0.9:1 +ok, joined after 40 ms \\(tcp\\)"));
+  EXPECT_THAT(lines[3], testing::ContainsRegex("h2 +- .* ssh: Permission denied"));
+  EXPECT_EQ(muster_->check_verdict(),
+            "1 of 2 hosts can be used: with the driver, 3 nodes are needed");
+}
+
+TEST_F(TheMuster, finds_a_host_good_whose_clock_is_not_and_says_so) {
+  make(0, 1);
+  join(1);
+  muster_->timed(1, -12'340, 2);
+  EXPECT_THAT(muster_->findings()[2], AllOf(HasSubstr(" -12.3 s "), HasSubstr("clock is wrong")));
+  EXPECT_EQ(muster_->check_verdict(), "the host can be used");
+}
+
+TEST_F(TheMuster, may_do_without_some_in_a_check_too) {
+  make(2, 2);
+  join(1);
+  muster_->failed(2, "exec", "./app: no such file", now_);
+  EXPECT_EQ(muster_->check_verdict(), "1 of 2 hosts can be used: enough");
+}
+
+TEST_F(TheMuster, waits_in_a_check_for_every_host_however_many_have_failed) {
+  Muster::Limits limits;
+  limits.driver = milliseconds(5000);
+  muster_.emplace(0, 2, limits, now_);
+  muster_->add("h1", {}, now_);
+  muster_->add("h2", {}, now_);
+  muster_->failed(1, "ssh", "no", now_);
+  pass(2000);
+  EXPECT_EQ(muster_->verdict(now_), Verdict::kGathering);
+  say(0, "listening 10.0.0.1:7400");
+  say(0, "ready");
+  EXPECT_EQ(muster_->verdict(now_), Verdict::kGathering);
+  join(2);
+  EXPECT_EQ(muster_->verdict(now_), Verdict::kComplete);
+}
+
+TEST_F(TheMuster, waits_for_ever_for_the_drivers_port_unless_it_is_told_for_how_long) {
+  for (const bool limited : {false, true}) {
+    Muster::Limits limits;
+    if (limited) limits.driver = milliseconds(5000);
+    muster_.emplace(0, 2, limits, now_);
+    muster_->add("h1", {}, now_);
+    EXPECT_EQ(muster_->due() != Time::max(), limited);
+    pass(5000);
+    EXPECT_EQ(muster_->verdict(now_), limited ? Verdict::kIncomplete : Verdict::kGathering);
+  }
+  EXPECT_THAT(muster_->findings()[1], HasSubstr("listening: it has not opened its port"));
+  EXPECT_THAT(muster_->check_verdict(), HasSubstr("does it call pp::run?"));
 }
 
 TEST_F(TheMuster, never_asks_to_be_called_at_a_time_that_is_over) {

@@ -325,28 +325,52 @@ TEST_F(PpLaunchRunning, lets_the_driver_decide_what_a_signal_means) {
   EXPECT_THAT(workers(), SizeIs(1));
 }
 
-TEST_F(PpLaunchRunning, asks_at_the_second_signal_and_kills_at_the_third) {
-  start({"-n", "2"}, "trap 2; trap 15; out armed\\n; hang");
+TEST_F(PpLaunchRunning, asks_everybody_to_end_at_the_second_signal_and_kills_at_the_third) {
+  start({"-n", "2"}, "trap 2; trap 15; out armed\\n; hang", "trap 15; listen; join; hang");
   launch_->wait_for_line("armed");
   launch_->signal(SIGINT);
+  launch_->wait_for_line("SIGINT: the driver is asked to end; once more ends everything");
   launch_->wait_for_line("got INT");
-  // The same signal again at once would be taken for one: the launch is asked until it has counted
-  // a second.
+  EXPECT_THAT(workers(), SizeIs(1)) << "the driver has said nothing of an end";
+  // The same signal again at once would be taken for one.
   launch_->wait_until(
       [&] {
         launch_->signal(SIGINT);
-        return launch_->err().find("SIGINT again: the driver is asked to end") != std::string::npos;
+        return launch_->out().find("got TERM") != std::string::npos;
       },
       "the second signal to count");
-  launch_->wait_for_line("got TERM");
+  launch_->wait_for_line("[1] got TERM");
   launch_->wait_until(
       [&] {
         launch_->signal(SIGINT);
         return !launch_->running();
       },
       "the third signal to count");
-  expect_the_end(128 + SIGKILL);
+  expect_the_end(128 + SIGINT);
   EXPECT_EQ(count(launch_->out(), "got INT"), 1u);
+}
+
+// A driver that winds up says so, and then the workers are asked to leave.
+TEST_F(PpLaunchRunning, lets_the_workers_leave_when_the_driver_winds_up) {
+  start({"-n", "3", "--respawn"}, "report drains; await " + (folder_ / "gate") + "; exit 130",
+        "trap 15; listen; join; serve");
+  launch_->wait_for_line("[1] got TERM");
+  launch_->wait_for_line("[2] got TERM");
+  std::ofstream(folder_ / "gate").flush();
+  expect_the_end(130);
+  EXPECT_THAT(launch_->err(), Not(HasSubstr("started again")));
+}
+
+TEST_F(PpLaunch, checks_whether_the_nodes_come_together_and_ends_them) {
+  const std::vector<std::string> nodes{"--driver", "listen; gather; hang", "--worker",
+                                       "listen; join; serve"};
+  EXPECT_EQ(run({"-n", "3", "--check", "-q", "--joblog", folder_ / "log"}, nodes), 0) << err_;
+  EXPECT_THAT(err_, AllOf(HasSubstr("3 nodes are there"), HasSubstr("provider"),
+                          HasSubstr("pp-launch: check: all nodes can be used")));
+  EXPECT_EQ(run({"-n", "2", "--check"}, {"--worker", "exit 3"}), 3);
+  EXPECT_THAT(err_, HasSubstr("ended: it ended with code 3"));
+  EXPECT_EQ(run({"-n", "1", "--check"}, {}), 2);
+  EXPECT_EQ(run({"--check"}, {}), 2);
 }
 
 TEST_F(PpLaunchRunning, takes_a_signal_before_all_are_there_for_the_end) {

@@ -18,6 +18,9 @@ TEST(ReportLine, reads_each_kind) {
   EXPECT_EQ(parse_report("missing 2").count, 2u);
   EXPECT_EQ(parse_report("refused another key").text, "another key");
   EXPECT_EQ(parse_report("error no port").text, "no port");
+  EXPECT_EQ(parse_report("drains").kind, Kind::kDrains);
+  EXPECT_EQ(parse_report("version 0.1.0 (wire version 5, ABI 0)").text,
+            "0.1.0 (wire version 5, ABI 0)");
   const Report left = parse_report("left 3f2a91c0 the process ended");
   EXPECT_EQ(left.node, "3f2a91c0");
   EXPECT_EQ(left.text, "the process ended");

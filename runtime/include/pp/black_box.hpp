@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <pp/node_id.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -154,6 +155,9 @@ class BlackBox {
   // The file behind an inherited descriptor, which stays the caller's. Throws pp::Error if it is
   // none.
   static std::unique_ptr<BlackBox> open(int descriptor);
+  // To read what a file on another host held. Throws pp::Error if that was none, or one of another
+  // kind of machine.
+  static std::unique_ptr<BlackBox> of_copy(std::span<const std::byte> bytes);
   ~BlackBox();
   BlackBox(const BlackBox&) = delete;
   BlackBox& operator=(const BlackBox&) = delete;

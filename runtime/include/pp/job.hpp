@@ -93,6 +93,8 @@ struct Job {
   static constexpr std::uint32_t kCoroutine = 256;  // what it waits for may be any other job
   static constexpr std::uint32_t kBegun = 512;  // a coroutine that has waited: it is resumed, not
                                                 // refused, so that its variables end in order
+  static constexpr std::uint32_t kOutside = 1024;  // no job has spawned it: when the program is
+                                                   // asked to end it is not begun any more
 
   Job(const JobKind& kind_, const Function* function_, std::uint32_t references_)
       : references(references_), kind(&kind_), function(function_) {}

@@ -130,6 +130,10 @@ struct Options {
   // plain lines. (PP_PROGRESS)
   std::string progress = "auto";
 
+  // pp::run does everything but run the program's body: a driver waits, once its nodes are there,
+  // until it is told to end. (PP_CHECK=on|off: what `pp-launch --check` sets)
+  bool check = false;
+
   int report_fd = -1;     // PP_REPORT_FD: where pp-launch wants to read what happens
   int black_box_fd = -1;  // PP_BLACK_BOX: pp-launch's memory file for what its nodes are running
 

@@ -286,6 +286,13 @@ bool work_wanted() noexcept;
 // on stderr when it threw, 3 when Options::nodes nodes were not there in time. `argc` and `argv`
 // belong to the program and are not looked at. In a task of a Slurm step (see Options::slurm) it
 // fills in what the options leave open.
+//
+// SIGINT (Ctrl-C) and SIGTERM, unless the program has arrangements of its own for them: a worker
+// leaves in order, as Runtime::drain() does. A driver begins no more jobs; those that nobody has
+// begun, and those that are submitted from then on, fail with Closed; what runs has Options::drain
+// to end, and what maps have finished is in the job log. Then run() returns 128 + the signal, or
+// the signal ends the process if the body does not end within a second. The second time it ends at
+// once.
 //   int main(int argc, char** argv) { return pp::run(argc, argv, [](pp::Runtime& rt) { ... }); }
 int run(int argc, char** argv, const std::function<int(Runtime&)>& body);
 int run(int argc, char** argv, const std::function<int(Runtime&)>& body, const Options& options);
