@@ -16,7 +16,7 @@ namespace pp::test {
 
 // The nodes are processes on loopback, where the workers dial the driver, or each is on a host of
 // its own (Hosts), where they find each other by multicast. A place is where one worker can be: it
-// is taken from its start to its end. The driver reports (tools/report_line.hpp) on its standard
+// is taken from its start to its end. The driver reports (tools/launch/report_line.hpp) on its standard
 // output, between its own lines.
 class Fleet {
  public:

@@ -6,7 +6,7 @@
 set -euo pipefail
 tree=$1
 shift
-said=$(cat "$tree"/{transport,discovery,runtime,tools}/*.cpp | tr '\n' ' ' | sed 's/"  *"//g; s/\\"/"/g')
+said=$(find "$tree"/{transport,discovery,runtime,tools} -name '*.cpp' -exec cat {} + | tr '\n' ' ' | sed 's/"  *"//g; s/\\"/"/g')
 seen=0
 failures=0
 for page; do

@@ -74,7 +74,8 @@ while IFS=: read -r file line text; do
   fi
   folder=${file%%/*}
   places=("${file%/*}" "$folder")
-  [[ $folder != tests && $folder != bench ]] || places+=("${rooms[@]}" tools apps apps/* bench/* tests/*)
+  [[ $folder != tools ]] || places+=(tools/*)
+  [[ $folder != tests && $folder != bench ]] || places+=("${rooms[@]}" tools tools/* apps apps/* bench/* tests/*)
   found=
   for place in "${places[@]}"; do
     [[ -e $place/$name || ( $name == *.capnp.h && -e $place/${name%.h} ) ]] && found=1
@@ -108,11 +109,11 @@ includes '<(oneapi/)?tbb[/.]' | outside "runtime/executor\.cpp|$measure" |
 includes '<sodium' |
   outside "transport/(cluster_key|channel|handshake|seal[a-z_]*|secret|transcript|node_id)\.cpp|runtime/(function_table|job_log_format|content_hash|result_name)\.cpp|$measure" |
   breach 'libsodium lives where keys, seals, checksums and identities are made'
-includes '["<]((capnp|kj)/|[a-z_]+\.capnp\.h)' | outside "transport/hello\.cpp|discovery/(beacon|gossip)\.cpp|runtime/(messages|http_door)\.cpp|tools/daemon_messages\.cpp|$measure" |
+includes '["<]((capnp|kj)/|[a-z_]+\.capnp\.h)' | outside "transport/hello\.cpp|discovery/(beacon|gossip)\.cpp|runtime/(messages|http_door)\.cpp|tools/daemon/daemon_messages\.cpp|$measure" |
   breach "Cap'n Proto lives where a room's messages are read and written, KJ's HTTP in runtime/http_door.cpp"
 includes '<(spdlog|fmt)/' | outside 'runtime/log\.cpp|tools/.*|apps/.*|bench/.*' |
   breach 'the rooms report to a handler; only runtime/log.cpp and the programs print'
-includes '<toml\+\+/' | outside 'tools/daemon_config\.cpp' | breach "toml++ lives where the node daemon's file is read"
+includes '<toml\+\+/' | outside 'tools/daemon/daemon_config\.cpp' | breach "toml++ lives where the node daemon's file is read"
 includes '<CLI/' | outside 'tools/.*|apps/.*|tests/cluster/pp_chaos\.cpp|bench/suite/pp_bench\.cpp|bench/steal_sim\.cpp' | breach 'command lines belong to the programs'
 includes '<(sys/socket|netinet/[a-z]*|netdb|ifaddrs)\.h>' | outside "transport/.*|discovery/.*|tools/.*|$measure" |
   breach 'sockets belong to transport and discovery'
