@@ -281,10 +281,7 @@ void Node::submit_as(Job& job, std::uint64_t id) {
   job.home = &home_;
   job.id = id;
   job.state.fetch_or(Job::kOutside, std::memory_order_relaxed);
-  if (queue_.turns_away(job)) {
-    if (job.claim(Job::kRunning) && job.settle()) fail_and_finish(job, turned_away());
-    return job.release();
-  }
+  if (queue_.turns_away(job)) return turn_away(job);
   const auto nobody_runs_any = [this] {
     const bool others = courier_ && !courier_->nodes().empty();
     return !others && (workers() == 0 || queue_.empty());
@@ -295,6 +292,7 @@ void Node::submit_as(Job& job, std::uint64_t id) {
     if (job.claim(Job::kRunning)) fail_and_finish(job, closed());
     return job.release();
   }
+  if (queue_.turns_away(job)) return turn_away(job);  // room was made by winding up
   queue(job);
 }
 
@@ -363,6 +361,11 @@ void Node::explain_wait(const Job& job) {
 
 void Node::recall(Job& job) {
   if (courier_) courier_->recall(job);
+}
+
+void Node::turn_away(Job& job) {
+  if (job.claim(Job::kRunning) && job.settle()) fail_and_finish(job, turned_away());
+  job.release();
 }
 
 void Node::wind_up() {

@@ -127,6 +127,7 @@ class Node final : private Sentinel::Subject, private HttpDoor::Subject {
   void begin_trace();
   void write_trace();
   std::unique_ptr<Courier> make_courier(std::unique_ptr<transport::Transport> transport);
+  void turn_away(Job& job);
   bool run_at_once(Worker& worker, Job& job);
   void warn_of_limits();
   void open_door();

@@ -147,6 +147,7 @@ TEST_F(WindingUp, a_thread_that_waits_to_submit_is_let_go) {
   submitter.join();
   over = true;
   ends.join();
+  node.wind_up();  // what was on its way into the queue when that was done before
   for (const auto& job : jobs) EXPECT_THAT(why_closed(job), HasSubstr("asked to end"));
   gate.open();
   EXPECT_EQ(runs.get(), 0);
