@@ -11,6 +11,7 @@
 
 #include "keeper_ear.hpp"
 #include "keeper_script.hpp"
+#include "launch_plan.hpp"
 #include "muster.hpp"
 #include "process.hpp"
 
@@ -102,7 +103,7 @@ class Keeper : public testing::TestWithParam<std::string> {
   void SetUp() override {
     if (::access(shell().c_str(), X_OK) != 0) GTEST_SKIP() << "there is no " << shell() << " here";
     order_.token = "T";
-    order_.tag = "launch.1";
+    order_.tag = fresh_launch_id() + ".1";  // sweeps of other tests end all that has theirs
     order_.usual_workdir = folder_.path();
     order_.command = {"./node"};
     order_.driver = "192.0.2.1:7400";
