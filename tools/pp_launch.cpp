@@ -306,7 +306,8 @@ int CommandLine::run_in_slurm() {
 
 int CommandLine::run_with_daemons() {
   const unsigned wanted = has("--nodes") ? plan_.nodes - 1 : 0;
-  const DiscoverPlan discover = discover_.plan(key_file_, wanted, plan_.workers);
+  const DiscoverPlan discover =
+      as_usage([&] { return discover_.plan(key_file_, wanted, plan_.workers); });
   if (plan_.workers == 0) plan_.workers = pp::usable_cores();
   add_discovered_hosts(plan_, discover, settings_->is_set("--listen"));
   return Launch(std::move(plan_)).run();

@@ -612,6 +612,8 @@ TEST(PpLaunchCommandLine, answers_nonsense_with_one_sentence_and_code_2) {
   const std::vector<Line> lines = {
       {{}, "no program was named"},
       {{"./app"}, "--nodes is required"},
+      {{"--discover=foo", "--", "./app"}, "expected on, or group="},
+      {{"--daemons", "nonsense", "--", "./app"}, "expected host:port"},
       {{"-n", "2", "--timeout", "5", "./app"},
        "--timeout is about hosts, expected -H or --hostfile"},
       {{"-n", "2", "--stage", "./app"}, "--stage is about hosts"},

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <pp/address.hpp>
+#include <pp/multicast.hpp>
 
 namespace pp::tools {
 
@@ -22,6 +23,7 @@ DiscoverPlan DiscoverOptions::plan(const std::filesystem::path& key_file, unsign
   DiscoverPlan plan;
   plan.key_file = key_file;
   plan.how = how.empty() ? "off" : how;
+  if (plan.how != "off") discovery::MulticastOptions::parse(plan.how);  // whether it makes sense
   plan.peers = Address::parse_list(daemons);
   plan.wanted = wanted;
   plan.workers = workers;

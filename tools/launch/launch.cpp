@@ -91,8 +91,7 @@ void Launch::say_lines(std::string_view text) {
   lines.finish(sink);
 }
 
-// --- beginning
-// ------------------------------------------------------------------------------------
+// ---- beginning
 
 void Launch::make_black_box() {
   try {
@@ -161,8 +160,7 @@ void Launch::start_workers() {
   for (unsigned node = 1; node < nodes_.size(); ++node) start(node);
 }
 
-// --- one turn
-// -------------------------------------------------------------------------------------
+// ---- one turn
 
 void Launch::add_sources(Watch& watch) {
   for (unsigned node = 0; node < nodes_.size(); ++node) {
@@ -385,8 +383,7 @@ void Launch::call_roll() {
   begin_ending(kAtOnce);
 }
 
-// --- signals
-// --------------------------------------------------------------------------------------
+// ---- signals
 
 void Launch::handle(const Signal& signal) {
   switch (signal.number) {
@@ -452,8 +449,7 @@ void Launch::suspend(const Signal& signal) {
   for (unsigned node = 0; node < nodes_.size(); ++node) signal_node(node, SIGCONT);
 }
 
-// --- ending
-// ---------------------------------------------------------------------------------------
+// ---- ending
 
 void Launch::begin_ending(Farewell::Limits limits) {
   phase_ = Phase::kEnding;
