@@ -226,6 +226,7 @@ TEST_F(TheMuster, may_do_without_some_in_a_check_too) {
 TEST_F(TheMuster, waits_in_a_check_for_every_host_however_many_have_failed) {
   Muster::Limits limits;
   limits.driver = milliseconds(5000);
+  limits.check = true;
   muster_.emplace(0, 2, limits, now_);
   muster_->add("h1", {}, now_);
   muster_->add("h2", {}, now_);

@@ -181,7 +181,8 @@ int HostLaunch::run() {
       plan_.min_nodes, plan_.launch.workers,
       Muster::Limits{.reach = plan_.connect_limit + kShellLimit,
                      .join = plan_.launch.join_limit,
-                     .driver = plan_.launch.check ? plan_.launch.join_limit : milliseconds::max()},
+                     .driver = plan_.launch.check ? plan_.launch.join_limit : milliseconds::max(),
+                     .check = plan_.launch.check},
       now());
   for (HostEntry& host : plan_.hosts) add_host(std::move(host));
   if (!plan_.hostfile.empty()) {

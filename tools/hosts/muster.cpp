@@ -251,7 +251,8 @@ void Muster::timed(unsigned host, double ahead, double round_trip) {
 }
 
 bool Muster::driver_is_awaited() const {
-  return is_a_check() && rows_.front().stage < Stage::kListening;
+  return limits_.driver != std::chrono::milliseconds::max() &&
+         rows_.front().stage < Stage::kListening;
 }
 
 void Muster::check_limits(Time now) {
@@ -282,7 +283,7 @@ Muster::Verdict Muster::verdict(Time now) const {
   const bool all_settled = std::all_of(rows_.begin() + 1, rows_.end(), settled);
   if (driver_ready_) return all_settled ? Verdict::kComplete : Verdict::kGathering;
   if (driver_ended_ || driver_late_) return Verdict::kIncomplete;
-  if (possible() >= needed() || is_a_check()) return Verdict::kGathering;
+  if (possible() >= needed() || limits_.check) return Verdict::kGathering;
   const bool nobody_speaks_any_more = !last_failure_ || now >= *last_failure_ + limits_.settle;
   return all_settled || nobody_speaks_any_more ? Verdict::kIncomplete : Verdict::kGathering;
 }
@@ -294,7 +295,7 @@ Time Muster::due() const {
     if (row->stage == Stage::kJoined && !row->told)
       due = std::min(due, *row->joined + limits_.stragglers);
   }
-  if (last_failure_ && !driver_ready_ && possible() < needed() && !is_a_check())
+  if (last_failure_ && !driver_ready_ && possible() < needed() && !limits_.check)
     due = std::min(due, *last_failure_ + limits_.settle);
   return due;
 }

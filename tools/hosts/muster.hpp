@@ -39,9 +39,10 @@ class Muster {
     std::chrono::milliseconds join{15'000};
     // Once too many are known to have failed, others may still say how they fare.
     std::chrono::milliseconds settle{1'000};
-    // From the driver's start until its port is open; max(): it may take its time. Any other is for
-    // a check: then every host is waited for, whoever has failed.
+    // From the driver's start until its port is open; max(): it may take its time.
     std::chrono::milliseconds driver = std::chrono::milliseconds::max();
+    // Every host is waited for, whoever has failed.
+    bool check = false;
     // Once a node is there, the driver's own words about it may still be on their way.
     std::chrono::milliseconds stragglers{300};
   };
@@ -149,7 +150,6 @@ class Muster {
   };
 
   static bool settled(const Row& row);
-  bool is_a_check() const { return limits_.driver != std::chrono::milliseconds::max(); }
   bool driver_is_awaited() const;
   std::size_t possible() const;  // nodes that are there or may still come
   Time limit_of(const Row& row) const;
